@@ -1,0 +1,215 @@
+package lanyard
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/token"
+)
+
+// jitterShare is the share of an access token's life by which its expiry is
+// shortened at random, so that a fleet does not refresh at once.
+const jitterShare = 20 // 5 %
+
+// addAccess puts an access token into a grant.
+func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope string, extra map[string]any) error {
+	text, ttl, err := m.issue(rec, audience, scope, extra)
+	if err != nil {
+		return err
+	}
+	g.Access, g.TokenType, g.ExpiresIn, g.Scope = Secret{text}, "Bearer", ttl, scope
+	return nil
+}
+
+// issue signs an access token of a session: never longer than the session's own
+// limits (RFC 9068 for the shape).
+func (m *Manager) issue(rec *Record, audience []string, scope string, extra map[string]any) (string, time.Duration, error) {
+	claims := token.Claims{
+		Subject: rec.Subject, ClientID: cmp.Or(rec.ClientID, BuiltinClient), SID: rec.SID.String(), Generation: rec.Generation,
+		SubjectEpoch: rec.SubjectEpoch, GlobalEpoch: rec.GlobalEpoch,
+		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, Extra: extra,
+	}
+	now := m.now()
+	limit := min(rec.ExpiresAt, rec.IdleExpiresAt)
+	return m.sign(claims, audience, now, limit)
+}
+
+// sign completes claims that the caller has described and signs them.
+func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time) (string, time.Duration, error) {
+	var random [18]byte
+	if _, err := io.ReadFull(m.cfg.Rand, random[:]); err != nil {
+		return "", 0, fmt.Errorf("drawing a token id: %w", err)
+	}
+	claims.ID = base64.RawURLEncoding.EncodeToString(random[:16])
+	jitter := m.policy.AccessTokenTTL / jitterShare * time.Duration(uint16(random[16])<<8|uint16(random[17])) / (1 << 16)
+	expires := min(now.Add(m.policy.AccessTokenTTL-jitter), limit)
+
+	claims.Issuer = m.cfg.Issuer
+	claims.Audience = append([]string{m.cfg.Issuer}, audience...)
+	claims.IssuedAt = now.Time().Truncate(time.Second)
+	claims.Expiry = expires.Time().Truncate(time.Second) // whole seconds, rounded towards the earlier end
+	if !claims.Expiry.After(claims.IssuedAt) {
+		return "", 0, refuse(CauseExpired, SID{})
+	}
+	text, err := m.issuer.Issue(claims)
+	if err != nil {
+		return "", 0, fmt.Errorf("issuing an access token: %w", err)
+	}
+	m.count("access_token", "issued")
+	return text, claims.Expiry.Sub(claims.IssuedAt), nil
+}
+
+// AccessToken draws a short access token from a session that a cookie holds,
+// with no refresh token: the same session, the same end. Resource is the
+// audience asked for, empty for the issuer alone. This is how a page with a
+// cookie calls services that check tokens.
+func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) (*Grant, error) {
+	if !s.SignedIn() {
+		return nil, refuse(CauseNone, SID{})
+	}
+	audience, err := m.audience(resource)
+	if err != nil {
+		return nil, err
+	}
+	extra, err := m.askSubject(ctx, s.rec)
+	if err != nil {
+		return nil, err
+	}
+	// The record is read again: the session may have ended since the request
+	// was checked, and nothing issued after an end may work.
+	rec, err := m.get(ctx, s.rec.SID)
+	if err != nil {
+		return nil, m.changeError("reading a session", s.rec.SID, err)
+	}
+	if err := usable(rec, m.now()); err != nil {
+		return nil, err
+	}
+	if rec.Generation != s.rec.Generation {
+		return nil, refuse(CauseOldGeneration, rec.SID)
+	}
+	g := &Grant{Session: m.view(rec, m.now())}
+	if err := m.addAccess(g, rec, audience, rec.Scope, extra); err != nil {
+		return nil, err
+	}
+	m.event(ctx, audit.TokenIssued, rec, func(e *audit.Event) { e.Attrs = map[string]string{"audience": resource} })
+	return g, nil
+}
+
+// ProgramToken signs an access token for a program's own calls (RFC 6749
+// section 4.4): no session, no refresh token, and a subject that no person can
+// have.
+func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []string, scope string) (*Grant, error) {
+	now := m.now()
+	subject := "client:" + clientID
+	text, ttl, err := m.sign(token.Claims{Subject: subject, ClientID: clientID, Scope: scope}, audience, now, now.Add(m.policy.AccessTokenTTL))
+	if err != nil {
+		return nil, err
+	}
+	m.event(ctx, audit.TokenIssued, nil, func(e *audit.Event) { e.Actor, e.Subject = subject, subject })
+	return &Grant{Session: nobody, Access: Secret{text}, TokenType: "Bearer", ExpiresIn: ttl, Scope: scope}, nil
+}
+
+// askSubject asks the application whether the subject may go on, and ends the
+// session if not. It returns what access tokens shall say besides.
+func (m *Manager) askSubject(ctx context.Context, rec *Record) (claims map[string]any, err error) {
+	if m.cfg.Subject == nil {
+		return nil, nil
+	}
+	state, err := m.cfg.Subject(ctx, rec.Subject)
+	if err != nil {
+		return nil, unavailable("asking about the subject", err)
+	}
+	if state.Disabled {
+		if rec.Version > 0 {
+			m.settle(ctx, rec, ReasonDisabled)
+		}
+		return nil, refuse(CauseDisabled, rec.SID)
+	}
+	return state.Claims, nil
+}
+
+// CheckAccess judges an access token of ours as [Manager.Handler] would, for
+// servers that answer introspection. A token of a program has no record behind
+// it.
+func (m *Manager) CheckAccess(ctx context.Context, text string) (*Session, *token.Claims, error) {
+	s := &Session{manager: m, now: m.now()}
+	if err := m.checkBearer(ctx, text, s); err != nil {
+		return nil, nil, err
+	}
+	return s, s.claims, nil
+}
+
+// checkBearer verifies an access token and reads the record behind it.
+func (m *Manager) checkBearer(ctx context.Context, text string, s *Session) error {
+	claims, err := m.verifier.Verify(text)
+	if err != nil {
+		return &Refused{Cause: CauseBadToken, Err: err}
+	}
+	s.claims, s.via = claims, ChannelToken
+	if claims.SID == "" {
+		if !strings.HasPrefix(claims.Subject, "client:") {
+			return refuse(CauseBadToken, SID{})
+		}
+		return nil
+	}
+	sid, err := ParseSID(claims.SID)
+	if err != nil {
+		return refuse(CauseBadToken, SID{})
+	}
+	rec, err := m.get(ctx, sid)
+	if errors.Is(err, ErrNotFound) {
+		return refuse(CauseUnknown, sid)
+	}
+	if err != nil {
+		return unavailable("reading a session", err)
+	}
+	if err := m.alive(ctx, rec, s.now); err != nil {
+		return err
+	}
+	if claims.Generation != rec.Generation || claims.Subject != rec.Subject ||
+		claims.SubjectEpoch != rec.SubjectEpoch || claims.GlobalEpoch != rec.GlobalEpoch {
+		return refuse(CauseOldGeneration, sid)
+	}
+	s.rec = rec
+	return nil
+}
+
+// writeTokens writes the answer of RFC 6749 section 5.1.
+func (m *Manager) writeTokens(w http.ResponseWriter, r *http.Request, g *Grant) error {
+	if !m.Transport(r).Secure {
+		return &Refused{Cause: CauseInsecure}
+	}
+	body := struct {
+		Access  string `json:"access_token"`
+		Type    string `json:"token_type"`
+		Expires int    `json:"expires_in"`
+		Refresh string `json:"refresh_token,omitempty"`
+		Scope   string `json:"scope,omitempty"`
+	}{g.Access.Reveal(), g.TokenType, int(g.ExpiresIn / time.Second), g.Refresh.Reveal(), g.Scope}
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	return json.NewEncoder(w).Encode(body)
+}
+
+// narrower reports whether every word of scope is in granted.
+func narrower(scope, granted string) bool {
+	have := strings.Fields(granted)
+	for _, w := range strings.Fields(scope) {
+		if !slices.Contains(have, w) {
+			return false
+		}
+	}
+	return true
+}

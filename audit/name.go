@@ -1,0 +1,48 @@
+package audit
+
+// Name is the name of a kind of event. The names are stable; see [Vocabulary].
+type Name string
+
+// The names of events.
+const (
+	SessionCreated         Name = "session_created"
+	SessionRenewed         Name = "session_renewed"
+	SessionRotated         Name = "session_rotated"
+	SessionElevated        Name = "session_elevated"
+	SessionEnded           Name = "session_ended"
+	SessionUsedAfterEnd    Name = "session_used_after_end"
+	LoginSucceeded         Name = "login_succeeded"
+	LoginFailed            Name = "login_failed"
+	LoginThrottled         Name = "login_throttled"
+	TokenIssued            Name = "token_issued"
+	TokenRefreshed         Name = "token_refreshed"
+	RefreshRetried         Name = "refresh_retried"
+	RefreshReused          Name = "refresh_reused"
+	TokenRevoked           Name = "token_revoked"
+	CodeIssued             Name = "code_issued"
+	CodeRedeemed           Name = "code_redeemed"
+	BindingMade            Name = "binding_made"
+	BindingImpossible      Name = "binding_impossible"
+	ProofFailed            Name = "proof_failed"
+	CSRFRefused            Name = "csrf_refused"
+	CookieAmbiguous        Name = "cookie_ambiguous"
+	CredentialGuessed      Name = "credential_guessed"
+	AdminAction            Name = "admin_action"
+	UserAdded              Name = "user_added"
+	UserDisabled           Name = "user_disabled"
+	UserEnabled            Name = "user_enabled"
+	PasswordChanged        Name = "password_changed"
+	PasswordResetRequested Name = "password_reset_requested"
+	PasswordReset          Name = "password_reset"
+	KeyRotated             Name = "key_rotated"
+	KeyWithdrawn           Name = "key_withdrawn"
+	ClientAdded            Name = "client_added"
+	ClientRemoved          Name = "client_removed"
+	StoreRegressed         Name = "store_regressed"
+	StoreFailed            Name = "store_failed"
+	FeedStale              Name = "feed_stale"
+	SinkFailed             Name = "sink_failed"
+	ChainRepaired          Name = "chain_repaired"
+	ServerStarted          Name = "server_started"
+	ServerStopped          Name = "server_stopped"
+)

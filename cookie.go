@@ -1,0 +1,140 @@
+package lanyard
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lanyard-go/lanyard/internal/cookie"
+)
+
+// DefaultCookieName is the name of the session cookie unless configured. Its
+// prefix makes browsers keep it to one host, to TLS and away from scripts; those
+// that do not know it still enforce __Host-.
+const DefaultCookieName = "__Host-Http-session"
+
+// CookieConfig shapes the session cookie. It is always Secure and HttpOnly.
+type CookieConfig struct {
+	// Name replaces [DefaultCookieName]. A __Host- name cannot have a Domain.
+	Name string
+
+	// Domain shares the cookie with every host below it. It needs a Name that
+	// starts with __Secure- or __Http-. Empty: this host only.
+	Domain string
+
+	// SameSite is Lax if zero, or Strict. None needs the opt-in below.
+	SameSite http.SameSite
+
+	// InsecureSameSiteNone permits SameSite=None, which sends the cookie with
+	// every request that any site makes to this one.
+	InsecureSameSiteNone bool
+
+	// Persistent keeps the cookie over a restart of the browser, until the
+	// session's absolute limit, at most 400 days.
+	Persistent bool
+}
+
+// cookieSpecs are the cookies that a manager writes.
+type cookieSpecs struct {
+	session cookie.Spec
+	pre     cookie.Spec // for a browser that is not signed in
+	device  cookie.Spec // for a browser that has signed in before
+
+	persistent bool
+}
+
+const (
+	preLifetime    = 12 * time.Hour
+	deviceLifetime = 180 * 24 * time.Hour
+)
+
+func newCookieSpecs(c CookieConfig) (cookieSpecs, error) {
+	same, err := sameSite(c.SameSite)
+	if err != nil {
+		return cookieSpecs{}, err
+	}
+	if same == cookie.None && !c.InsecureSameSiteNone {
+		return cookieSpecs{}, fmt.Errorf("lanyard: Config.Cookie.SameSite: None sends the cookie with every site's requests; set InsecureSameSiteNone if that is meant")
+	}
+	name := c.Name
+	if name == "" {
+		name = DefaultCookieName
+	}
+	base := cookie.Spec{Name: name, Path: "/", Domain: c.Domain, Secure: true, HttpOnly: true, SameSite: same}
+	s := cookieSpecs{session: base, pre: base, device: base, persistent: c.Persistent}
+	s.pre.Name = name + "-pre"
+	s.pre.SameSite = max(same, cookie.Lax)
+	s.device.Name = name + "-device"
+	s.device.SameSite = cookie.Strict
+	s.device.MaxAge = deviceLifetime
+	for _, spec := range []cookie.Spec{s.session, s.pre, s.device} {
+		if err := spec.Validate(); err != nil {
+			return cookieSpecs{}, fmt.Errorf("lanyard: Config.Cookie: %w", err)
+		}
+	}
+	if !strings.HasPrefix(name, "__") && c.Domain != "" {
+		return cookieSpecs{}, fmt.Errorf("lanyard: Config.Cookie.Name: a cookie shared by Domain needs a name that starts with __Secure- or __Http-")
+	}
+	return s, nil
+}
+
+// cookieLimits bound the work that a flood of cookies can cause.
+var cookieLimits = cookie.Limits{}
+
+// setCookie writes a credential, unless the request came in the clear: then
+// anybody on the way could read it.
+func (m *Manager) setCookie(w http.ResponseWriter, r *http.Request, spec cookie.Spec, value Secret) error {
+	if !m.Transport(r).Secure {
+		return &Refused{Cause: CauseInsecure}
+	}
+	h := w.Header()
+	if err := spec.Set(h, value.Reveal()); err != nil {
+		return fmt.Errorf("writing cookie %s: %w", spec.Name, err)
+	}
+	h.Set("Cache-Control", "no-store")
+	return nil
+}
+
+func (m *Manager) deleteCookie(w http.ResponseWriter, spec cookie.Spec) {
+	spec.Delete(w.Header())
+	w.Header().Set("Cache-Control", "no-store")
+}
+
+// Clear tells the browser to forget the session cookie and the site's storage.
+// It ends nothing: the record is what counts.
+func (m *Manager) Clear(w http.ResponseWriter) {
+	m.deleteCookie(w, m.cookies.session)
+	w.Header().Set("Clear-Site-Data", `"storage"`)
+}
+
+// Write hands a grant to its client. For the cookie channel it sets the cookie,
+// and the caller may then write a body; for the token channel it writes the
+// whole answer of RFC 6749 section 5.1. An error means that nothing was
+// written.
+func (m *Manager) Write(w http.ResponseWriter, r *http.Request, g *Grant) error {
+	if g.Session.Channel() == ChannelToken {
+		return m.writeTokens(w, r, g)
+	}
+	return m.WriteCookie(w, r, g)
+}
+
+// WriteCookie sets the session cookie of a grant, and drops the cookie of the
+// browser's time before it.
+func (m *Manager) WriteCookie(w http.ResponseWriter, r *http.Request, g *Grant) error {
+	spec := m.cookies.session
+	if m.cookies.persistent || g.persistent {
+		left := g.Session.rec.ExpiresAt.Sub(m.now())
+		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), cookie.MaxAge)
+	}
+	if err := m.setCookie(w, r, spec, g.Handle); err != nil {
+		return err
+	}
+	if _, status := cookie.Read(r.Header, m.cookies.pre.Name, cookieLimits); status != cookie.Absent {
+		m.deleteCookie(w, m.cookies.pre)
+	}
+	return nil
+}
+
+// CookieName returns the name of the session cookie.
+func (m *Manager) CookieName() string { return m.cookies.session.Name }

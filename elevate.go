@@ -1,0 +1,115 @@
+package lanyard
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/lanyard-go/lanyard/audit"
+)
+
+// Elevation says how a person has just been authenticated again.
+type Elevation struct {
+	Methods []string // the factors just proven; those proven before in the session are kept
+	Class   string   // the class now reached; empty keeps the old one
+}
+
+// Elevate records a new authentication inside a session: both clocks start
+// anew, the generation rises, and every credential and access token from before
+// is dead. The session stays the same one, in lists and in the audit trail.
+// Only this session is lifted; others of the subject, linked ones too, are not.
+func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant, error) {
+	if !s.SignedIn() {
+		return nil, refuse(CauseNotSignedIn, s.SID())
+	}
+	if len(e.Methods) == 0 || !words1(e.Methods) {
+		return nil, errors.New("lanyard: Elevation.Methods: say how the person was authenticated, such as pwd")
+	}
+	extra, err := m.askSubject(ctx, s.rec)
+	if err != nil {
+		return nil, err
+	}
+	generation := s.rec.Generation
+	var cred credential
+	rec, err := m.change(ctx, s.rec.SID, func(rec *Record) (bool, []Entry, error) {
+		now := m.now()
+		if err := usable(rec, now); err != nil {
+			return false, nil, err
+		}
+		if rec.Generation != generation {
+			// Another step-up won. Its answer holds the only credentials.
+			return false, nil, refuse(CauseOldGeneration, rec.SID)
+		}
+		rec.Generation++
+		rec.AuthTime, rec.LastActive = now, now
+		rec.ExpiresAt = now.Add(m.policy.AbsoluteTimeout)
+		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
+		for _, method := range e.Methods {
+			if !slices.Contains(rec.Methods, method) {
+				rec.Methods = append(rec.Methods, method)
+			}
+		}
+		if e.Class != "" {
+			rec.Class = e.Class
+		}
+		var err error
+		if cred, err = m.arm(rec); err != nil {
+			return false, nil, err
+		}
+		return true, []Entry{{
+			Kind: EntryGeneration, SID: rec.SID, Subject: rec.Subject, Generation: rec.Generation,
+			Reason: "elevated", At: now, Until: m.entriesUntil(now),
+		}}, nil
+	})
+	if err != nil {
+		return nil, m.changeError("stepping up a session", s.rec.SID, err)
+	}
+	m.event(ctx, audit.SessionElevated, rec, func(ev *audit.Event) { ev.Methods = e.Methods })
+	return m.grant(rec, &cred, extra)
+}
+
+// usable returns why a record cannot be used at now, or nil.
+func usable(rec *Record, now Time) error {
+	if rec.Ended() {
+		return refuse(CauseEnded, rec.SID)
+	}
+	switch rec.Expired(now) {
+	case ReasonIdle:
+		return refuse(CauseIdle, rec.SID)
+	case ReasonExpired:
+		return refuse(CauseExpired, rec.SID)
+	}
+	if rec.State != StateLive {
+		return refuse(CauseNotSignedIn, rec.SID)
+	}
+	return nil
+}
+
+// changeError turns what came out of [Manager.change] into a refusal.
+func (m *Manager) changeError(doing string, sid SID, err error) error {
+	if _, ok := errors.AsType[*Refused](err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, ErrEnded):
+		return refuse(CauseEnded, sid)
+	case errors.Is(err, ErrNotFound):
+		return refuse(CauseUnknown, sid)
+	case isCallerError(err):
+		return err
+	}
+	return unavailable(doing, err)
+}
+
+// isCallerError reports whether err came from the function passed to change
+// rather than from the store.
+func isCallerError(err error) bool {
+	_, ok := errors.AsType[*callerError](err)
+	return ok
+}
+
+// callerError marks an application's own error on its way through change.
+type callerError struct{ err error }
+
+func (e *callerError) Error() string { return e.err.Error() }
+func (e *callerError) Unwrap() error { return e.err }

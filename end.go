@@ -1,0 +1,174 @@
+package lanyard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/lanyard-go/lanyard/audit"
+)
+
+// EndOptions says why sessions end.
+type EndOptions struct {
+	Reason     Reason // required
+	By         string // who asks: a subject, "client:ID" or "system"
+	Except     SID    // with [Manager.EndAll]: the session that stays
+	KeepLinked bool   // with [Manager.End]: spare the sessions handed off from it
+}
+
+// End ends one session and those handed off from it. When it returns nil the
+// session has ended for good: no credential, access token or request in flight
+// brings it back. Ending it again is no error. An unknown sid is [ErrNotFound].
+func (m *Manager) End(ctx context.Context, sid SID, o EndOptions) error {
+	_, err := m.end(ctx, End{SID: sid, KeepLinked: o.KeepLinked, Reason: o.Reason, By: o.By})
+	return err
+}
+
+// EndAll ends every session of a subject and returns how many ended. Without
+// Except it also raises the subject's epoch, so that every access token issued
+// before is dead wherever epochs are known; those of a later login are not.
+func (m *Manager) EndAll(ctx context.Context, subject string, o EndOptions) (int, error) {
+	if subject == "" {
+		return 0, errors.New("lanyard: EndAll: a subject is needed")
+	}
+	done, err := m.end(ctx, End{Subject: subject, Except: o.Except, Reason: o.Reason, By: o.By})
+	return len(done.Records), err
+}
+
+// EndEverything raises the global epoch: every session of everybody is over. It
+// returns the new epoch. Records are ended, with their events, as they are met
+// or pruned. AtLeast is for restoring backups and may be 0.
+func (m *Manager) EndEverything(ctx context.Context, atLeast uint64, o EndOptions) (epoch uint64, err error) {
+	done, err := m.end(ctx, End{All: true, AtLeast: atLeast, Reason: o.Reason, By: o.By})
+	if err != nil {
+		return 0, err
+	}
+	m.log.LogAttrs(ctx, slog.LevelWarn, "every session was revoked", slog.Uint64("epoch", done.Epoch), slog.String("by", o.By))
+	return done.Epoch, nil
+}
+
+// AnnounceKey puts the withdrawal of a signing key on the feed.
+func (m *Manager) AnnounceKey(ctx context.Context, kid string, o EndOptions) error {
+	_, err := m.end(ctx, End{Key: kid, Reason: o.Reason, By: o.By})
+	return err
+}
+
+func (m *Manager) end(ctx context.Context, e End) (Ended, error) {
+	if e.Reason == "" && e.Key == "" {
+		return Ended{}, errors.New("lanyard: EndOptions.Reason: say why")
+	}
+	e.Now = m.now()
+	e.Until = m.entriesUntil(e.Now)
+	callCtx, cancel := m.bounded(ctx)
+	defer cancel()
+	done, err := m.store.Revoke(callCtx, e)
+	if errors.Is(err, ErrNotFound) {
+		return Ended{}, err
+	}
+	if err != nil {
+		m.count("revoke", "failed")
+		return Ended{}, unavailable("ending sessions", err)
+	}
+	for _, rec := range done.Records {
+		m.endedEvent(ctx, rec)
+	}
+	return done, nil
+}
+
+// Revoke is [Manager.End] and its kin with everything the store reports, for
+// servers that answer with cursors. Now and Until are filled in.
+func (m *Manager) Revoke(ctx context.Context, e End) (Ended, error) { return m.end(ctx, e) }
+
+// settle ends a record that was met past a limit, so that moving the clock back
+// or lengthening a limit later does not revive it.
+func (m *Manager) settle(ctx context.Context, rec *Record, reason Reason) {
+	_, err := m.end(ctx, End{SID: rec.SID, KeepLinked: true, Reason: reason, By: "system"})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		m.log.LogAttrs(ctx, slog.LevelWarn, "ending an expired session failed; it stays refused", slog.String("sid", rec.SID.String()), slog.Any("error", err))
+	}
+}
+
+// endedEvent reports an end. Whoever ended a record gets it from the store
+// once, so each end has one event.
+func (m *Manager) endedEvent(ctx context.Context, rec *Record) {
+	m.count("session_ended", string(rec.EndReason))
+	if rec.State != StateLive {
+		return
+	}
+	m.event(ctx, audit.SessionEnded, rec, func(e *audit.Event) {
+		e.Reason = string(rec.EndReason)
+		e.Actor = rec.EndedBy
+	})
+}
+
+// event fills in what every event has and hands it to the sink.
+func (m *Manager) event(ctx context.Context, name audit.Name, rec *Record, more func(*audit.Event)) {
+	e := audit.Event{Time: m.cfg.Now().UTC(), Name: name, RequestID: RequestID(ctx)}
+	if rec != nil {
+		e.Subject, e.SID, e.Actor, e.Source = rec.Subject, rec.SID.String(), rec.Subject, rec.Device.IP
+	}
+	if source, ok := ctx.Value(sourceKey{}).(string); ok {
+		e.Source = source
+	}
+	if more != nil {
+		more(&e)
+	}
+	if err := m.cfg.Audit.Record(ctx, e); err != nil {
+		m.log.LogAttrs(ctx, slog.LevelError, "writing an audit event failed", slog.String("event", string(name)), slog.Any("error", err))
+		m.count("audit", "failed")
+	}
+}
+
+type sourceKey struct{}
+
+// WithSource names the address a request came from for the events it causes.
+// [Manager.Handler] does this by itself.
+func WithSource(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, sourceKey{}, address)
+}
+
+// List returns the sessions that match q, newest first; see [Store.List].
+func (m *Manager) List(ctx context.Context, q Query) ([]*Session, string, error) {
+	callCtx, cancel := m.bounded(ctx)
+	defer cancel()
+	page, err := m.store.List(callCtx, q)
+	if errors.Is(err, ErrBadCursor) {
+		return nil, "", err
+	}
+	if err != nil {
+		return nil, "", unavailable("listing sessions", err)
+	}
+	now := m.now()
+	out := make([]*Session, len(page.Records))
+	for i, rec := range page.Records {
+		out[i] = m.view(rec, now)
+	}
+	return out, page.Next, nil
+}
+
+// Lookup returns one session by sid, ended or not, for people who administer.
+func (m *Manager) Lookup(ctx context.Context, sid SID) (*Session, error) {
+	rec, err := m.get(ctx, sid)
+	if errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Sprintf("reading session %s", sid), err)
+	}
+	return m.view(rec, m.now()), nil
+}
+
+// EndReason returns why the session ended, empty while it has not. A session
+// past a limit has the limit's reason even before that is written down.
+func (s *Session) EndReason() Reason {
+	switch {
+	case s.rec == nil:
+		return ""
+	case s.rec.EndReason != "":
+		return s.rec.EndReason
+	case s.rec.Fenced:
+		return ReasonRevokedAll
+	}
+	return s.rec.Expired(s.now)
+}

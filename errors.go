@@ -1,0 +1,192 @@
+package lanyard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Cause says why a request was refused. It goes to the log and to metrics; the
+// outside learns [Cause.Public] only.
+type Cause string
+
+// Causes of a refusal.
+const (
+	CauseNone          Cause = "no_credential"      // nothing was presented
+	CauseForged        Cause = "not_ours"           // not a credential of this server
+	CauseUnknown       Cause = "unknown"            // ours, but there is no such record
+	CauseEnded         Cause = "ended"              // the session has ended
+	CauseIdle          Cause = "idle_timeout"       // its idle limit passed
+	CauseExpired       Cause = "absolute_timeout"   // its absolute limit passed
+	CauseOldGeneration Cause = "old_generation"     // replaced by a new authentication
+	CauseMismatch      Cause = "secret_mismatch"    // the secret is not the current one
+	CauseNotSignedIn   Cause = "not_signed_in"      // a step of the login is missing
+	CauseBadToken      Cause = "bad_token"          // the access token does not verify
+	CauseAmbiguous     Cause = "ambiguous"          // more than one credential of a kind
+	CauseForgery       Cause = "cross_origin"       // refused by the request forgery check
+	CauseCSRFToken     Cause = "csrf_token"         // the session-bound token is missing or wrong
+	CauseStale         Cause = "stale_login"        // the authentication is too old for the route
+	CauseWeak          Cause = "weak_login"         // the authentication is too weak for the route
+	CauseChannel       Cause = "wrong_channel"      // the route takes the other badge
+	CauseScope         Cause = "scope"              // the token lacks a scope
+	CauseThrottled     Cause = "throttled"          // too many credentials that are not ours
+	CauseStore         Cause = "store_unavailable"  // it could not be asked
+	CauseInsecure      Cause = "insecure_transport" // would have sent a credential in the clear
+	CauseReuse         Cause = "refresh_reuse"      // a used refresh token came back
+	CauseClient        Cause = "wrong_client"       // a token of another client
+	CauseScopeGrown    Cause = "scope_grown"        // a refresh asked for more than was granted
+	CauseAudience      Cause = "audience"           // an audience that may not be asked for
+	CauseCode          Cause = "handoff_code"       // a hand-off code that is used, old or wrong
+	CauseDisabled      Cause = "subject_disabled"   // the application says the subject may not go on
+)
+
+// Refused is the error of a request or credential that was not accepted. Match
+// it with [errors.As]; [Manager.WriteError] turns it into an HTTP answer.
+type Refused struct {
+	Cause      Cause
+	SID        SID           // the session concerned, if known
+	RetryAfter time.Duration // for CauseThrottled and CauseStore
+	MaxAge     time.Duration // for CauseStale: what the route demands
+	Classes    []string      // for CauseWeak: what the route accepts
+	Scope      string        // for CauseScope: what the route demands
+	Err        error         // what lies beneath, if anything
+}
+
+// Error names the cause, for logs.
+func (e *Refused) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("lanyard: refused: %s: %v", e.Cause, e.Err)
+	}
+	return "lanyard: refused: " + string(e.Cause)
+}
+
+// Unwrap returns what lies beneath.
+func (e *Refused) Unwrap() error { return e.Err }
+
+func refuse(c Cause, sid SID) *Refused { return &Refused{Cause: c, SID: sid} }
+
+// unavailable wraps a failure of the store: whoever asks is refused for now,
+// never accepted, and loses nothing.
+func unavailable(doing string, err error) *Refused {
+	return &Refused{Cause: CauseStore, RetryAfter: time.Second, Err: fmt.Errorf("%s: %w", doing, err)}
+}
+
+// CauseOf returns the cause of a refusal, or the empty string for other errors.
+func CauseOf(err error) Cause {
+	if r, ok := errors.AsType[*Refused](err); ok {
+		return r.Cause
+	}
+	return ""
+}
+
+// Public is what the outside learns of a refusal: one status and one word for
+// every cause that means "not signed in".
+func (e *Refused) Public() (status int, code, message string) {
+	switch e.Cause {
+	case CauseAmbiguous:
+		return http.StatusBadRequest, "invalid_request", "The request carries more than one credential."
+	case CauseForgery:
+		return http.StatusForbidden, "cross_origin", "This request did not come from this site's own pages."
+	case CauseCSRFToken:
+		return http.StatusForbidden, "csrf_token", "The request lacks a valid X-CSRF-Token header or csrf_token field."
+	case CauseStale, CauseWeak:
+		return http.StatusUnauthorized, "insufficient_user_authentication", "This action needs a more recent or stronger sign-in."
+	case CauseScope:
+		return http.StatusForbidden, "insufficient_scope", "The token does not carry the scope this needs."
+	case CauseThrottled:
+		return http.StatusTooManyRequests, "too_many_requests", "Too many credentials from this address were refused. Wait and try again."
+	case CauseStore:
+		return http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly."
+	case CauseInsecure:
+		return http.StatusBadRequest, "insecure_transport", "Sessions are served over HTTPS only."
+	case CauseReuse, CauseClient, CauseCode, CauseDisabled:
+		return http.StatusBadRequest, "invalid_grant", "The credential is not valid."
+	case CauseScopeGrown:
+		return http.StatusBadRequest, "invalid_scope", "The scope was not granted."
+	case CauseAudience:
+		return http.StatusBadRequest, "invalid_target", "The resource may not be asked for."
+	case CauseNone:
+		return http.StatusUnauthorized, "unauthorized", "Sign in to do this."
+	default:
+		return http.StatusUnauthorized, "invalid_token", "The session or token is not valid."
+	}
+}
+
+// WriteError answers a request that was refused: status, JSON body
+// {"error","message","request_id"} and, with 401 and 403, the challenges of
+// RFC 6750 section 3 and RFC 9470 section 3. Errors of other kinds answer 500
+// with nothing of their text. The details belong in the log, which WriteError
+// leaves to whoever refused.
+func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	refused, ok := errors.AsType[*Refused](err)
+	if !ok {
+		writeProblem(w, r, http.StatusInternalServerError, "server_error", "Something went wrong. The request id names it in the log.")
+		return
+	}
+	status, code, message := refused.Public()
+	h := w.Header()
+	if refused.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(max(1, int((refused.RetryAfter+time.Second-1)/time.Second))))
+	}
+	if challenge := m.challenge(refused, status, code, bearerAttempted(r)); challenge != "" {
+		h.Set("WWW-Authenticate", challenge)
+	}
+	writeProblem(w, r, status, code, message)
+}
+
+// challenge builds WWW-Authenticate from fixed words and numbers only, so that
+// nothing a client sent can reach the header. With no token presented it
+// carries no error code (RFC 6750 section 3.1).
+func (m *Manager) challenge(e *Refused, status int, code string, attempted bool) string {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden || e.Cause == CauseForgery || e.Cause == CauseCSRFToken {
+		return ""
+	}
+	switch {
+	case e.Cause == CauseStale:
+		return `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is needed", max_age="` +
+			strconv.Itoa(int(e.MaxAge/time.Second)) + `"`
+	case e.Cause == CauseWeak:
+		return `Bearer error="insufficient_user_authentication", error_description="A stronger sign-in is needed", acr_values="` + quotable(e.Classes) + `"`
+	case e.Cause == CauseScope:
+		return `Bearer error="insufficient_scope", scope="` + quotable([]string{e.Scope}) + `"`
+	case attempted:
+		return `Bearer error="` + code + `"`
+	}
+	return "Bearer"
+}
+
+// quotable joins words and keeps only what RFC 6750 section 3 allows inside
+// quotes.
+func quotable(words []string) string {
+	var b []byte
+	for i, w := range words {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		for j := range len(w) {
+			if c := w[j]; c >= 0x20 && c <= 0x7e && c != '"' && c != '\\' {
+				b = append(b, c)
+			}
+		}
+	}
+	return string(b)
+}
+
+func bearerAttempted(r *http.Request) bool { return len(r.Header["Authorization"]) > 0 }
+
+func writeProblem(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	body := struct {
+		Error     string `json:"error"`
+		Message   string `json:"message"`
+		RequestID string `json:"request_id,omitempty"`
+	}{code, message, RequestID(r.Context())}
+	json.NewEncoder(w).Encode(body)
+}

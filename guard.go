@@ -1,0 +1,96 @@
+package lanyard
+
+import (
+	"hash/maphash"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lanyard-go/lanyard/audit"
+)
+
+// guessed reports whether a cause means that somebody may be guessing.
+func guessed(c Cause) bool {
+	return c == CauseForged || c == CauseUnknown || c == CauseMismatch
+}
+
+const (
+	guessLimit  = 100             // credentials that are not ours, per source and window
+	guessWindow = Time(60 * 1000) // a minute
+	guessSlots  = 1024
+)
+
+// guessGuard counts refused credentials per address range in a table of fixed
+// size: an attacker with many addresses shares slots rather than growing it.
+// Requests with a good credential are never counted or throttled.
+type guessGuard struct {
+	mu    sync.Mutex
+	seed  maphash.Seed
+	ready bool
+	slots [guessSlots]struct {
+		since Time
+		count int
+	}
+}
+
+// guess counts one refused credential and refuses the source past the limit.
+func (m *Manager) guess(r *http.Request) error {
+	source := addressRange(m.address(r))
+	now := m.now()
+	g := &m.guesses
+	g.mu.Lock()
+	if !g.ready {
+		g.seed, g.ready = maphash.MakeSeed(), true
+	}
+	slot := &g.slots[maphash.String(g.seed, source)%guessSlots]
+	if now-slot.since >= guessWindow || now < slot.since {
+		slot.since, slot.count = now, 0
+	}
+	slot.count++
+	count, left := slot.count, guessWindow-(now-slot.since)
+	g.mu.Unlock()
+	if count <= guessLimit {
+		return nil
+	}
+	if count == guessLimit+1 {
+		m.event(withSource(r, m), audit.CredentialGuessed, nil, nil)
+	}
+	e := refuse(CauseThrottled, SID{})
+	e.RetryAfter = time.Duration(left) * time.Millisecond
+	return e
+}
+
+// deadUseLog keeps repeated use of one dead session from flooding the audit
+// trail: one event a minute for each, in a table of fixed size.
+type deadUseLog struct {
+	mu    sync.Mutex
+	slots [256]struct {
+		sid SID
+		at  Time
+	}
+}
+
+// noteDead reports that a credential of a session that is over was presented.
+func (m *Manager) noteDead(r *http.Request, refused *Refused) {
+	switch refused.Cause {
+	case CauseEnded, CauseIdle, CauseExpired, CauseOldGeneration, CauseMismatch:
+	default:
+		return
+	}
+	now := m.now()
+	d := &m.deadUse
+	d.mu.Lock()
+	slot := &d.slots[refused.SID[15]]
+	report := slot.sid != refused.SID || now-slot.at >= guessWindow
+	if report {
+		slot.sid, slot.at = refused.SID, now
+	}
+	d.mu.Unlock()
+	if !report {
+		return
+	}
+	m.event(withSource(r, m), audit.SessionUsedAfterEnd, nil, func(e *audit.Event) {
+		e.SID = refused.SID.String()
+		e.Reason = string(refused.Cause)
+	})
+}

@@ -1,0 +1,267 @@
+package lanyard
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/csrf"
+	"github.com/lanyard-go/lanyard/internal/cookie"
+)
+
+// Handler recognises who makes each request before next sees it; [From] then
+// tells. A request with an Authorization header of a session's scheme is judged
+// by that header alone, others by the session cookie. A request with neither
+// goes on as nobody: [Manager.Require] guards what needs somebody.
+//
+// Requests with an unsafe method that a cookie authenticates pass the check
+// against request forgery first. A credential that does not hold is answered
+// here: 401 for a token; for a cookie the request goes on as nobody and the
+// cookie is deleted. While the store cannot be asked the answer is 503, and
+// nothing is deleted.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &sessionContext{Context: r.Context()}
+		s := &c.session
+		s.manager, s.now = m, m.now()
+		if err := m.recognise(w, r, s); err != nil {
+			m.refused(r, s, err)
+			m.WriteError(w, r, err)
+			return
+		}
+		r = r.WithContext(c)
+		next.ServeHTTP(w, r)
+		s.used(r.Context())
+	})
+}
+
+// Check judges a request as [Manager.Handler] does, without answering it: for
+// servers that speak something else than HTTP behind the handshake, and for
+// forward authentication. It changes no cookie and counts no activity.
+func (m *Manager) Check(r *http.Request) (*Session, error) {
+	s := &Session{manager: m, now: m.now(), passive: true}
+	err := m.recognise(nil, r, s)
+	if err == nil && s.rec == nil && s.claims == nil {
+		err = refuse(CauseNone, SID{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// recognise fills in s. W may be nil; then dead cookies stay.
+func (m *Manager) recognise(w http.ResponseWriter, r *http.Request, s *Session) error {
+	if auth, ok := r.Header["Authorization"]; ok {
+		return m.recogniseHeader(r, auth, s)
+	}
+	text, status := cookie.Read(r.Header, m.cookies.session.Name, cookieLimits)
+	switch status {
+	case cookie.One:
+		if err := m.recogniseCookie(w, r, text, s); err != nil {
+			return err
+		}
+	case cookie.Absent:
+	default:
+		// Two cookies of one name, or a form that parsers read differently: an
+		// attacker on a sibling host may have planted one. Nobody is signed in.
+		m.event(withSource(r, m), audit.CookieAmbiguous, nil, func(e *audit.Event) { e.Reason = status.String() })
+		m.count("cookie", status.String())
+	}
+	if s.rec == nil {
+		s.anon, s.pre = m.readPre(r.Context(), r, s.now)
+	}
+	if s.rec == nil && s.anon == nil {
+		return nil
+	}
+	if safeMethod(r.Method) {
+		return nil
+	}
+	return m.checkForgery(r, s)
+}
+
+func safeMethod(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+func (m *Manager) recogniseHeader(r *http.Request, fields []string, s *Session) error {
+	if len(fields) != 1 {
+		return refuse(CauseAmbiguous, SID{})
+	}
+	scheme, text, _ := strings.Cut(fields[0], " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		if len(r.Header["Dpop"]) > 0 {
+			return refuse(CauseAmbiguous, SID{})
+		}
+		if err := m.checkBearer(r.Context(), text, s); err != nil {
+			return err
+		}
+		m.arrived(r, s)
+		return nil
+	case strings.EqualFold(scheme, "DPoP"):
+		// Nothing issued here is bound yet, and an unbound token under DPoP is
+		// refused (RFC 9449 section 7.1).
+		return refuse(CauseBadToken, SID{})
+	}
+	// Another scheme, such as a client's Basic: not a session, and the cookie
+	// does not speak for it either.
+	return nil
+}
+
+func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text string, s *Session) error {
+	rec, err := m.checkHandle(r.Context(), text, s.now)
+	if err == nil {
+		s.rec, s.via = rec, ChannelCookie
+		m.arrived(r, s)
+		return nil
+	}
+	refused, _ := errors.AsType[*Refused](err)
+	if refused == nil || refused.Cause == CauseStore {
+		return err
+	}
+	m.count("cookie", string(refused.Cause))
+	m.noteDead(r, refused)
+	if guessed(refused.Cause) {
+		if err := m.guess(r); err != nil {
+			return err
+		}
+	}
+	if w != nil {
+		m.deleteCookie(w, m.cookies.session)
+	}
+	return nil
+}
+
+// checkHandle judges the value of a session cookie.
+func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Record, error) {
+	c, err := m.keys.open(text, kindHandle)
+	if err != nil {
+		return nil, &Refused{Cause: CauseForged}
+	}
+	rec, err := m.get(ctx, c.sid)
+	if errors.Is(err, ErrNotFound) {
+		return nil, refuse(CauseUnknown, c.sid)
+	}
+	if err != nil {
+		return nil, unavailable("reading a session", err)
+	}
+	if err := m.alive(ctx, rec, now); err != nil {
+		return nil, err
+	}
+	if c.generation != rec.Generation {
+		return nil, refuse(CauseOldGeneration, c.sid)
+	}
+	if rec.Channel != ChannelCookie || !rec.Handle.fits(c.digest()) {
+		return nil, refuse(CauseMismatch, c.sid)
+	}
+	return rec, nil
+}
+
+// alive is [usable] that also writes down an end by a limit, or a fence, the
+// first time it is met.
+func (m *Manager) alive(ctx context.Context, rec *Record, now Time) error {
+	err := usable(rec, now)
+	if err == nil {
+		return nil
+	}
+	if rec.EndReason == "" {
+		switch CauseOf(err) {
+		case CauseIdle:
+			m.settle(ctx, rec, ReasonIdle)
+		case CauseExpired:
+			m.settle(ctx, rec, ReasonExpired)
+		case CauseEnded:
+			m.settle(ctx, rec, ReasonRevokedAll)
+		}
+	}
+	return err
+}
+
+// checkForgery runs before the handler of each unsafe request that a cookie
+// authenticates. A refusal is no activity.
+func (m *Manager) checkForgery(r *http.Request, s *Session) error {
+	t := m.Transport(r)
+	facts := csrf.Facts{Scheme: t.Scheme, Host: t.Host, CookieAuth: true}
+	if m.policy.RequireCSRFToken || len(r.Header["Sec-Fetch-Site"]) == 0 && len(r.Header["Origin"]) == 0 {
+		facts.TokenOK = m.csrfTokenOK(r, s)
+	}
+	err := m.check.Decide(r, facts)
+	if err == nil {
+		return nil
+	}
+	cause := CauseForgery
+	why, _ := errors.AsType[*csrf.Refused](err)
+	if why != nil && why.Why == csrf.TokenRequired {
+		cause = CauseCSRFToken
+	}
+	return &Refused{Cause: cause, SID: s.SID(), Err: err}
+}
+
+// CSRFToken returns a fresh rendering of the session's forgery token, for forms
+// and for scripts of the own pages. Nobody has one only if the browser was
+// prepared by [Manager.Prepare].
+func (m *Manager) CSRFToken(s *Session) (string, error) {
+	b, ok := s.csrfBinding()
+	if !ok {
+		return "", refuse(CauseNone, SID{})
+	}
+	return m.csrf.Mint(b)
+}
+
+// CSRFTokenFor is [Manager.CSRFToken] for a grant just made.
+func (m *Manager) CSRFTokenFor(g *Grant) (string, error) { return m.CSRFToken(g.Session) }
+
+func (s *Session) csrfBinding() (csrf.Binding, bool) {
+	switch {
+	case s.rec != nil && !s.rec.Handle.IsZero():
+		return csrf.Binding{SID: s.rec.SID, Generation: s.rec.Generation, Digest: s.rec.Handle}, true
+	case s.pre != nil:
+		return csrf.Binding{SID: s.pre.sid, Generation: s.pre.generation, Digest: s.pre.digest()}, true
+	}
+	return csrf.Binding{}, false
+}
+
+func (m *Manager) csrfTokenOK(r *http.Request, s *Session) bool {
+	b, ok := s.csrfBinding()
+	if !ok {
+		return false
+	}
+	text, ok := csrf.FromRequest(r)
+	return ok && m.csrf.Verify(b, text)
+}
+
+// refused logs a refusal with its cause; the answer says less.
+func (m *Manager) refused(r *http.Request, s *Session, err error) {
+	refused, ok := errors.AsType[*Refused](err)
+	if !ok {
+		m.log.LogAttrs(r.Context(), slog.LevelError, "judging a request failed", slog.Any("error", err), slog.String("request_id", RequestID(r.Context())))
+		return
+	}
+	m.count("refused", string(refused.Cause))
+	ctx := withSource(r, m)
+	switch refused.Cause {
+	case CauseForgery, CauseCSRFToken:
+		m.event(ctx, audit.CSRFRefused, s.rec, func(e *audit.Event) {
+			e.Attrs = map[string]string{"method": r.Method, "path": r.URL.Path}
+			if why, ok := errors.AsType[*csrf.Refused](refused.Err); ok {
+				e.Reason = string(why.Why)
+			}
+		})
+	case CauseStore:
+		m.log.LogAttrs(ctx, slog.LevelError, "the session store could not be asked", slog.Any("error", refused.Err), slog.String("request_id", RequestID(ctx)))
+		m.count("store", "failed")
+	case CauseEnded, CauseIdle, CauseExpired, CauseOldGeneration:
+		m.noteDead(r, refused)
+	default:
+		m.log.LogAttrs(ctx, slog.LevelInfo, "request refused", slog.String("cause", string(refused.Cause)),
+			slog.Any("error", refused.Err), slog.String("sid", refused.SID.String()), slog.String("request_id", RequestID(ctx)))
+	}
+}
+
+func withSource(r *http.Request, m *Manager) context.Context {
+	return WithSource(r.Context(), m.address(r))
+}

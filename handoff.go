@@ -1,0 +1,166 @@
+package lanyard
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/lanyard-go/lanyard/audit"
+)
+
+// HandoffLifetime is how long a hand-off code can be redeemed.
+const HandoffLifetime = 60 * time.Second
+
+// Handoff says what a code is for.
+type Handoff struct {
+	Channel Channel // how the other client will carry its session; required
+	Keep    bool    // true: take part beside this session; false: take over from it
+}
+
+// handoffTakeOver in the first byte of a code's secret marks a take-over. The
+// other 31 bytes are random, and all are under the MAC.
+const handoffTakeOver = 1 << 7
+
+// Handoff makes a one-time code by which another client gets a session of its
+// own for the same person. Nothing is stored: the code is under our MAC.
+func (m *Manager) Handoff(ctx context.Context, s *Session, h Handoff) (code Secret, expiresIn time.Duration, err error) {
+	if !s.SignedIn() {
+		return Secret{}, 0, refuse(CauseNone, SID{})
+	}
+	if h.Channel != ChannelCookie && h.Channel != ChannelToken {
+		return Secret{}, 0, errors.New("lanyard: Handoff.Channel: want cookie or token")
+	}
+	secret, err := drawSecret(m.cfg.Rand)
+	if err != nil {
+		return Secret{}, 0, err
+	}
+	secret[0] = byte(h.Channel)
+	if !h.Keep {
+		secret[0] |= handoffTakeOver
+	}
+	now := m.now()
+	c := credential{
+		kind: kindHandoff, sid: s.rec.SID, generation: s.rec.Generation, secret: secret,
+		counter: uint32(now.Add(HandoffLifetime).Time().Unix()),
+	}
+	m.event(ctx, audit.CodeIssued, s.rec, func(e *audit.Event) { e.Attrs = map[string]string{"channel": h.Channel.String()} })
+	return m.keys.seal(&c), HandoffLifetime, nil
+}
+
+// Redemption says who redeems a hand-off code.
+type Redemption struct {
+	Device    string        // what the client calls itself
+	Client    string        // for the token channel, [BuiltinClient] if empty
+	Request   *http.Request // its address and user agent are noted; may be nil
+	UserAgent string
+	IP        string
+}
+
+// Redeem exchanges a hand-off code for a session: a record of its own with the
+// origin's authentication, never a higher assurance and never a later absolute
+// limit. A code works once, for the session and generation that it was made in,
+// while that session lives.
+func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant, error) {
+	now := m.now()
+	c, err := m.keys.open(code, kindHandoff)
+	if err != nil {
+		return nil, refuse(CauseCode, SID{})
+	}
+	if now.Time().Unix() >= int64(c.counter) {
+		return nil, refuse(CauseCode, c.sid)
+	}
+	channel, keep := Channel(c.secret[0]&^handoffTakeOver), c.secret[0]&handoffTakeOver == 0
+	l := Login{Subject: "-", Methods: []string{"-"}, Channel: channel, Device: r.Device, Request: r.Request, UserAgent: r.UserAgent, IP: r.IP}
+	if err := l.validate(); err != nil {
+		return nil, err
+	}
+	origin, err := m.handoffOrigin(ctx, &c, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.once(ctx, &c, now); err != nil {
+		return nil, err
+	}
+	rec := &Record{
+		State: StateLive, Channel: channel, Subject: origin.Subject, ClientID: r.Client,
+		Generation: 1, CreatedAt: now, AuthTime: origin.AuthTime, LastActive: now, ExpiresAt: origin.ExpiresAt,
+		Methods: slices.Clone(origin.Methods), Class: origin.Class,
+		Audience: slices.Clone(origin.Audience), Scope: origin.Scope, Device: m.device(l),
+	}
+	if channel == ChannelToken && rec.ClientID == "" {
+		rec.ClientID = BuiltinClient
+	}
+	if keep {
+		rec.Origin = origin.SID
+	}
+	rec.IdleExpiresAt = m.policy.idleDeadline(channel, now, rec.ExpiresAt)
+	g, err := m.create(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.settleHandoff(ctx, origin.SID, rec, keep, &c); err != nil {
+		return nil, err
+	}
+	m.event(ctx, audit.CodeRedeemed, rec, func(e *audit.Event) { e.Attrs = map[string]string{"origin": origin.SID.String()} })
+	return g, nil
+}
+
+func (m *Manager) handoffOrigin(ctx context.Context, c *credential, now Time) (*Record, error) {
+	origin, err := m.get(ctx, c.sid)
+	if errors.Is(err, ErrNotFound) {
+		return nil, refuse(CauseCode, c.sid)
+	}
+	if err != nil {
+		return nil, unavailable("reading a session", err)
+	}
+	if usable(origin, now) != nil || origin.Generation != c.generation {
+		return nil, refuse(CauseCode, c.sid)
+	}
+	return origin, nil
+}
+
+// once consumes a stateless credential.
+func (m *Manager) once(ctx context.Context, c *credential, now Time) error {
+	d := c.digest()
+	until := Time(int64(c.counter) * 1000)
+	callCtx, cancel := m.bounded(ctx)
+	defer cancel()
+	first, err := m.store.Once(callCtx, base64.RawURLEncoding.EncodeToString(d[:]), now, until)
+	if err != nil {
+		return unavailable("consuming a one-time code", err)
+	}
+	if !first {
+		return refuse(CauseCode, c.sid)
+	}
+	return nil
+}
+
+// settleHandoff makes sure that the new record does not outlive an end of its
+// origin that was under way. An end that comes later finds the link; one that
+// came earlier is seen here, before anything is handed out.
+func (m *Manager) settleHandoff(ctx context.Context, origin SID, rec *Record, keep bool, c *credential) error {
+	ended := false
+	if keep {
+		_, err := m.handoffOrigin(ctx, c, m.now())
+		if err != nil && CauseOf(err) != CauseCode {
+			m.settle(ctx, rec, ReasonLinked)
+			return err
+		}
+		ended = err != nil
+	} else {
+		done, err := m.end(ctx, End{SID: origin, Reason: ReasonReplaced, By: rec.Subject})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			m.settle(ctx, rec, ReasonLinked)
+			return err
+		}
+		ended = !slices.ContainsFunc(done.Records, func(r *Record) bool { return r.SID == origin })
+	}
+	if !ended {
+		return nil
+	}
+	m.settle(ctx, rec, ReasonLinked)
+	return refuse(CauseCode, origin)
+}

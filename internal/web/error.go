@@ -1,0 +1,22 @@
+package web
+
+import "io"
+
+// ErrorView is a page for a request that could not be answered.
+type ErrorView struct {
+	Page
+	Status    int
+	Title     string // a few words: "Page not found"
+	Message   string // what happened and what to try, for a person
+	RequestID string // to quote when asking for help; empty for none
+
+	// DeveloperHint is what the developer of the calling page has to change, shown folded away. Never put
+	// anything secret into it: it is shown to whoever made the request.
+	DeveloperHint string
+
+	// RetryPath is a link "Try again"; empty for none.
+	RetryPath string
+}
+
+// Error writes the error page. The caller sets the status of the response.
+func (p *Pages) Error(w io.Writer, v ErrorView) error { return p.render(w, "error", v) }

@@ -1,0 +1,23 @@
+package web
+
+import (
+	"io"
+	"time"
+)
+
+// LoginView is the page at /login.
+type LoginView struct {
+	Page
+	Username string // what was typed before, to be shown again
+	ReturnTo string // path to go to afterwards; the caller has checked it
+
+	// Failed says that name and password did not fit. The page does not say which, because the caller does not know either.
+	Failed bool
+
+	// RetryAfter is how long the next attempt has to wait; zero means it need not. The form stays usable, since the wait may
+	// concern one network and not the person.
+	RetryAfter time.Duration
+}
+
+// Login writes the login page.
+func (p *Pages) Login(w io.Writer, v LoginView) error { return p.render(w, "login", v) }

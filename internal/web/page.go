@@ -1,0 +1,40 @@
+package web
+
+import "time"
+
+// Page is the part every view has. Its zero value is a page for somebody who is not signed in.
+type Page struct {
+	// CSRFToken goes into the hidden csrf_token field of every form that posts.
+	CSRFToken string
+
+	// Now is the instant relative times ("4 minutes ago") are counted from. With the zero value times are shown as dates.
+	Now time.Time
+
+	// Viewer is who is signed in, nil for nobody. It decides whether the header has names, sections and a sign-out button.
+	Viewer *Viewer
+
+	// Notice is the outcome of what the person just did, nil for none.
+	Notice *Notice
+}
+
+// Viewer is the person looking at a page.
+type Viewer struct {
+	Name  string
+	Admin bool // has a console to go to
+}
+
+// Notice is one sentence above the content of a page.
+type Notice struct {
+	Text    string
+	Problem bool // announced at once (role=alert) instead of politely (role=status)
+}
+
+// consoleTabs are the sections of the console this package has a page for in every installation.
+func consoleTabs() []Tab {
+	return []Tab{
+		{Label: "Sessions", Path: "/console"},
+		{Label: "Users", Path: "/console/users"},
+		{Label: "Keys", Path: "/console/keys"},
+		{Label: "Audit", Path: "/console/audit"},
+	}
+}

@@ -1,0 +1,18 @@
+package web
+
+import "io"
+
+// SignedOutView is the page after a session has ended.
+type SignedOutView struct {
+	Page
+
+	// Reason is a sentence for an end the person did not ask for, such as "This session was idle for too long."
+	// Empty means they signed out.
+	Reason string
+
+	// ReturnTo is handed to the login page; empty for its default. The caller has checked it.
+	ReturnTo string
+}
+
+// SignedOut writes the signed-out page.
+func (p *Pages) SignedOut(w io.Writer, v SignedOutView) error { return p.render(w, "signedout", v) }

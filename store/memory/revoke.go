@@ -1,0 +1,146 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lanyard-go/lanyard"
+)
+
+// Revoke implements [lanyard.Store].
+func (s *Store) Revoke(_ context.Context, e lanyard.End) (lanyard.Ended, error) {
+	if err := revocable(&e); err != nil {
+		return lanyard.Ended{}, fmt.Errorf("revoking: %w", err)
+	}
+	switch {
+	case e.Key != "":
+		return lanyard.Ended{Cursor: s.feed.append(lanyard.Entry{
+			Kind: lanyard.EntryKey, Key: e.Key, Reason: e.Reason, At: e.Now, Until: e.Until,
+		})}, nil
+	case e.All:
+		return s.revokeAll(&e), nil
+	case e.Subject != "":
+		return s.revokeSubject(&e)
+	}
+	return s.revokeOne(&e)
+}
+
+func revocable(e *lanyard.End) error {
+	named := 0
+	for _, set := range [...]bool{!e.SID.IsZero(), e.Subject != "", e.All, e.Key != ""} {
+		if set {
+			named++
+		}
+	}
+	switch {
+	case named != 1:
+		return errors.New("name exactly one of SID, Subject, All and Key")
+	case e.Reason == "" && e.Key == "":
+		return errors.New("give a Reason")
+	}
+	return nil
+}
+
+func (s *Store) revokeOne(e *lanyard.End) (lanyard.Ended, error) {
+	p := s.partition(e.SID)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.records[e.SID]; !ok {
+		return lanyard.Ended{}, lanyard.ErrNotFound
+	}
+	named := []lanyard.SID{e.SID}
+	if !e.KeepLinked {
+		// Through records that have ended as well: an expired one in between
+		// does not part the others from their origin.
+		for i := 0; i < len(named); i++ {
+			for _, sid := range p.linked[named[i]] {
+				if !slices.Contains(named, sid) {
+					named = append(named, sid)
+				}
+			}
+		}
+	}
+	return s.endAll(p, named, e)
+}
+
+func (s *Store) revokeSubject(e *lanyard.End) (lanyard.Ended, error) {
+	p := &s.parts[lanyard.SubjectPartition(e.Subject)]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	named := slices.Clone(p.active[e.Subject])
+	if e.Except.IsZero() {
+		return s.endSubject(p, named, e)
+	}
+	if i := slices.Index(named, e.Except); i >= 0 {
+		named = slices.Delete(named, i, i+1)
+	}
+	return s.endAll(p, named, e)
+}
+
+// endAll ends each of the named records by itself.
+func (s *Store) endAll(p *partition, named []lanyard.SID, e *lanyard.End) (lanyard.Ended, error) {
+	over, err := s.ending(p, named, e)
+	if err != nil {
+		return lanyard.Ended{}, err
+	}
+	p.commit(&over)
+	return lanyard.Ended{Records: over.records, Cursor: s.feed.append(over.entries(e.Until)...)}, nil
+}
+
+// endSubject ends all records of the subject under one feed entry.
+func (s *Store) endSubject(p *partition, named []lanyard.SID, e *lanyard.End) (lanyard.Ended, error) {
+	over, err := s.ending(p, named, e)
+	if err != nil {
+		return lanyard.Ended{}, err
+	}
+	p.commit(&over)
+	subject := strings.Clone(e.Subject)
+	epoch := p.epochOf(subject) + 1
+	p.epochs[subject] = subjectEpoch{epoch, max(e.Until, p.epochs[subject].until)}
+	return lanyard.Ended{
+		Records: over.records,
+		Epoch:   epoch,
+		Cursor: s.feed.append(lanyard.Entry{
+			Kind: lanyard.EntrySubject, Subject: subject, Epoch: epoch,
+			Reason: e.Reason, At: e.Now, Until: e.Until,
+		}),
+	}, nil
+}
+
+func (s *Store) ending(p *partition, named []lanyard.SID, e *lanyard.End) (ending, error) {
+	var over ending
+	epoch := s.epoch.Load()
+	for _, sid := range named {
+		rec, err := p.load(sid, epoch)
+		if errors.Is(err, lanyard.ErrNotFound) {
+			continue // linked, and forgotten since
+		}
+		if err != nil {
+			return over, err
+		}
+		if rec.EndReason != "" {
+			continue
+		}
+		reason := e.Reason
+		if !e.SID.IsZero() && sid != e.SID {
+			reason = lanyard.ReasonLinked
+		}
+		if err := over.add(rec, reason, e.By, e.Now); err != nil {
+			return over, err
+		}
+	}
+	return over, nil
+}
+
+func (s *Store) revokeAll(e *lanyard.End) lanyard.Ended {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	epoch := max(s.epoch.Load()+1, e.AtLeast)
+	s.epoch.Store(epoch)
+	return lanyard.Ended{Epoch: epoch, Cursor: s.feed.appendLocked(lanyard.Entry{
+		Kind: lanyard.EntryAll, Epoch: epoch, Reason: e.Reason, At: e.Now, Until: e.Until,
+	})}
+}

@@ -1,0 +1,62 @@
+package storetest
+
+import "github.com/lanyard-go/lanyard"
+
+var getCases = []Case{
+	{"Get answers that there is no such record", check(func(b *bench) {
+		r := b.start("alice")
+		for _, unknown := range []lanyard.SID{sid("alice", base, 999), sid("", base, 999), {}} {
+			_, err := b.store.Get(b.ctx, unknown)
+			b.wantIs("Get of an unknown SID", err, lanyard.ErrNotFound)
+		}
+		b.wantStored("the other record", r)
+	})},
+	{"Get returns a record that has ended", check(func(b *bench) {
+		r := b.start("alice")
+		b.end(lanyard.End{SID: r.SID})
+		b.wantEnded(r, nil, lanyard.ReasonLogout, "somebody")
+	})},
+	{"Get sets Fenced below the global epoch", check(func(b *bench) {
+		old := []*lanyard.Record{b.start("alice"), b.start("bob"), b.start("")}
+		for _, r := range old {
+			b.wantLive(r)
+		}
+		b.end(lanyard.End{All: true})
+		for _, r := range old {
+			got := b.get(r.SID)
+			if !got.Fenced || !got.Ended() || got.Live(now) {
+				b.Error("a record older than the global epoch is not fenced")
+			}
+			got.Fenced = false
+			b.wantSame("a fenced record, apart from that", got, r)
+		}
+	})},
+	{"Get returns a record of the caller's own", check(func(b *bench) {
+		r := b.fullToken()
+		want := r.Clone()
+		b.create(r, lanyard.Limit{})
+		want.Version = 1
+		scribble(r)
+		b.wantStored("after the record passed to Create changed", want)
+		got := b.get(want.SID)
+		scribble(got)
+		b.wantStored("after a returned record changed", want)
+		got = b.get(want.SID)
+		b.update(got)
+		want.Version = 2
+		scribble(got)
+		b.wantStored("after the record passed to Update changed", want)
+		scribble(b.walk(lanyard.Query{})[0])
+		b.wantStored("after a listed record changed", want)
+		want = b.end(lanyard.End{SID: want.SID}).Records[0].Clone()
+		scribble(b.get(want.SID))
+		b.wantStored("after a returned record that has ended changed", want)
+	})},
+}
+
+// scribble changes everything that a copy of the record could share.
+func scribble(r *lanyard.Record) {
+	r.Methods[0], r.Audience[0], r.Data[0] = "none", "nobody", r.Data[0]+1
+	r.Refresh.Counter++
+	r.State, r.Subject, r.Version = lanyard.StatePending, "mallory", 99
+}

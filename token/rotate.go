@@ -1,0 +1,154 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Rotate makes a new key and announces it: it is published at once and signs
+// after Announce; the key that signs until then stays published for Retire more.
+// With no key left that signs, the new one signs at once. A rotation that is
+// under way is not repeated: its key is returned, so that several nodes may ask.
+// Keys whose time is over are deleted. Sets that were given their keys need
+// [KeySet.Add] instead.
+func (s *KeySet) Rotate() (KeyInfo, error) {
+	if !s.makes {
+		return KeyInfo{}, errors.New("token: this set was given its keys, add one instead")
+	}
+	var id string
+	err := s.change(func(records []record, now time.Time) ([]record, error) {
+		for _, r := range records {
+			if r.phase(now, s.cfg.Retire) == PhaseAnnounced {
+				id = r.id
+				return records, nil
+			}
+		}
+		k, err := GenerateKey(s.cfg.Algorithm, now)
+		if err != nil {
+			return nil, err
+		}
+		id = k.ID()
+		return s.announce(records, k, now)
+	})
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("rotating keys: %w", err)
+	}
+	return s.info(id), nil
+}
+
+// Add announces a key that the caller made, in a hardware module for example, as
+// Rotate does. Sets in files refuse it, because they keep what they hold in files.
+func (s *KeySet) Add(k *Key) error {
+	if s.files != nil {
+		return errors.New("token: a set in files makes its own keys")
+	}
+	err := s.change(func(records []record, now time.Time) ([]record, error) {
+		return s.announce(records, k, now)
+	})
+	if err != nil {
+		return fmt.Errorf("adding a key: %w", err)
+	}
+	return nil
+}
+
+// announce adds k to sign after the announcement, or at once if nothing signs.
+func (s *KeySet) announce(records []record, k *Key, now time.Time) ([]record, error) {
+	from := now
+	for _, r := range records {
+		if r.phase(now, s.cfg.Retire) == PhaseSigning {
+			from = now.Add(s.cfg.Announce)
+		}
+	}
+	return s.succeed(records, k, now, from)
+}
+
+// Withdraw takes a key back for good, because it may be in wrong hands: it
+// leaves the published set and every token under it is refused from now on, by
+// this process at once and by others once they reload or hear of it. The private
+// half is deleted. If it was the signing key, an announced key signs at once;
+// without one, a set that makes its keys makes another, which signs at once.
+func (s *KeySet) Withdraw(kid string) error {
+	err := s.change(func(records []record, now time.Time) ([]record, error) {
+		i := slices.IndexFunc(records, func(r record) bool { return r.id == kid })
+		if i < 0 {
+			return nil, ErrUnknownKey
+		}
+		was := records[i].phase(now, s.cfg.Retire)
+		if was == PhaseWithdrawn {
+			return records, nil
+		}
+		records = slices.Clone(records)
+		records[i].withdrawn, records[i].key = now, nil
+		switch was {
+		case PhaseAnnounced:
+			// Its predecessor was to retire in its favour; now it signs until the
+			// next one starts, if there is a next one.
+			for j := range records {
+				if r := &records[j]; r.withdrawn.IsZero() && r.retires.Equal(records[i].signs) && now.Before(r.retires) {
+					r.retires = records[i].retires
+				}
+			}
+		case PhaseSigning:
+			return s.replace(records, now)
+		}
+		return records, nil
+	})
+	if err != nil {
+		return fmt.Errorf("withdrawing a key: %w", err)
+	}
+	return nil
+}
+
+// replace finds a key to sign in place of a withdrawn one.
+func (s *KeySet) replace(records []record, now time.Time) ([]record, error) {
+	for i := range records {
+		if records[i].phase(now, s.cfg.Retire) == PhaseAnnounced {
+			records[i].signs = now
+			return records, nil
+		}
+	}
+	if !s.makes {
+		return records, nil
+	}
+	k, err := GenerateKey(s.cfg.Algorithm, now)
+	if err != nil {
+		return nil, err
+	}
+	return s.succeed(records, k, now, now)
+}
+
+// change runs f on the newest records and makes its result the new state, in
+// the files first.
+func (s *KeySet) change(f func(records []record, now time.Time) ([]record, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now().UTC().Truncate(time.Second)
+	if s.files != nil {
+		return s.changeFiles(f, now)
+	}
+	records, err := f(s.view.Load().records, now)
+	if err != nil {
+		return err
+	}
+	s.view.Store(newView(s.prune(records, now)))
+	return nil
+}
+
+// prune drops keys that nobody needs any more. Withdrawn keys stay listed, as
+// the record of what happened.
+func (s *KeySet) prune(records []record, now time.Time) []record {
+	return slices.DeleteFunc(slices.Clone(records), func(r record) bool {
+		return r.phase(now, s.cfg.Retire) == PhaseRemoved
+	})
+}
+
+func (s *KeySet) info(kid string) KeyInfo {
+	for _, i := range s.List(s.cfg.Now()) {
+		if i.ID == kid {
+			return i
+		}
+	}
+	return KeyInfo{}
+}

@@ -1,0 +1,170 @@
+package lanyard
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+
+	"github.com/lanyard-go/lanyard/csrf"
+	"github.com/lanyard-go/lanyard/internal/cookie"
+)
+
+// Prepare gives a browser that is not signed in the cookie that its login form
+// is bound to, unless it has one, and returns the forgery token for the form.
+// Nothing is stored. Call it when showing a login page.
+func (m *Manager) Prepare(w http.ResponseWriter, r *http.Request) (csrfToken string, err error) {
+	s := From(r.Context())
+	if s.pre == nil {
+		c, err := m.newPre()
+		if err != nil {
+			return "", err
+		}
+		if err := m.setCookie(w, r, m.cookies.pre, m.keys.seal(c)); err != nil {
+			return "", err
+		}
+		s = &Session{pre: c, manager: m}
+	}
+	b, _ := (&Session{pre: s.pre}).csrfBinding()
+	return m.csrf.Mint(b)
+}
+
+func (m *Manager) newPre() (*credential, error) {
+	now := m.now()
+	sid, err := newSID(m.cfg.Rand, now, "")
+	if err != nil {
+		return nil, err
+	}
+	secret, err := drawSecret(m.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	return &credential{kind: kindPre, sid: sid, secret: secret, counter: uint32(now.Add(preLifetime).Time().Unix())}, nil
+}
+
+// readPre reads the cookie of a browser that is not signed in. With an expiry
+// inside it stands for itself; without, for an anonymous record.
+func (m *Manager) readPre(ctx context.Context, r *http.Request, now Time) (*Record, *credential) {
+	text, status := cookie.Read(r.Header, m.cookies.pre.Name, cookieLimits)
+	if status != cookie.One {
+		return nil, nil
+	}
+	c, err := m.keys.open(text, kindPre)
+	if err != nil {
+		return nil, nil
+	}
+	if c.counter != 0 {
+		if now.Time().Unix() >= int64(c.counter) {
+			return nil, nil
+		}
+		return nil, &c
+	}
+	rec, err := m.get(ctx, c.sid)
+	if err != nil || rec.State != StateAnonymous || !rec.Live(now) || !rec.Handle.fits(c.digest()) {
+		return nil, nil
+	}
+	return rec, &c
+}
+
+// CheckLogin judges a login request before its credentials are looked at. A
+// form must come from the own login page with the token of [Manager.Prepare];
+// a program's request (JSON, with neither Origin nor Sec-Fetch-Site) passes.
+func (m *Manager) CheckLogin(r *http.Request, form bool) error {
+	s := From(r.Context())
+	t := m.Transport(r)
+	facts := csrf.Facts{Scheme: t.Scheme, Host: t.Host}
+	if form {
+		// A session still in the browser must not stand in for the form's own
+		// binding, so only the pre-session counts.
+		b, ok := (&Session{pre: s.pre}).csrfBinding()
+		text, sent := csrf.FromRequest(r)
+		if !ok || !sent || !m.csrf.Verify(b, text) {
+			return m.loginRefused(r, s, &Refused{Cause: CauseCSRFToken})
+		}
+		facts.CookieAuth, facts.TokenOK = true, true
+	}
+	if err := m.loginCheck.Decide(r, facts); err != nil {
+		return m.loginRefused(r, s, &Refused{Cause: CauseForgery, Err: err})
+	}
+	return nil
+}
+
+func (m *Manager) loginRefused(r *http.Request, s *Session, e *Refused) error {
+	m.refused(r, s, e)
+	return e
+}
+
+// SpendLogin destroys the pre-session of a login form that succeeded, so that
+// the form cannot be sent again.
+func (m *Manager) SpendLogin(r *http.Request) error {
+	s := From(r.Context())
+	if s.pre == nil || s.pre.counter == 0 {
+		return nil // an anonymous record is destroyed by the login itself
+	}
+	err := m.once(r.Context(), s.pre, m.now())
+	if CauseOf(err) == CauseCode {
+		return refuse(CauseCSRFToken, SID{})
+	}
+	return err
+}
+
+// RememberDevice notes in the browser that this subject has signed in with it.
+// The note opens nothing: it only keeps the subject's own browsers apart when
+// somebody else's failures are throttled.
+func (m *Manager) RememberDevice(w http.ResponseWriter, r *http.Request, subject string) error {
+	secret, err := drawSecret(m.cfg.Rand)
+	if err != nil {
+		return err
+	}
+	c := credential{
+		kind: kindDevice, sid: deviceTag(subject), secret: secret,
+		counter: uint32(m.now().Add(deviceLifetime).Time().Unix()),
+	}
+	return m.setCookie(w, r, m.cookies.device, m.keys.seal(&c))
+}
+
+// KnownDevice reports whether the subject has signed in with this browser.
+func (m *Manager) KnownDevice(r *http.Request, subject string) bool {
+	text, status := cookie.Read(r.Header, m.cookies.device.Name, cookieLimits)
+	if status != cookie.One {
+		return false
+	}
+	c, err := m.keys.open(text, kindDevice)
+	return err == nil && c.sid == deviceTag(subject) && m.now().Time().Unix() < int64(c.counter)
+}
+
+func deviceTag(subject string) (tag SID) {
+	sum := sha256.Sum256([]byte("device " + subject))
+	copy(tag[:], sum[:])
+	return tag
+}
+
+// anonymous makes the record of a browser that is not signed in, when there is
+// data to keep for it.
+func (m *Manager) anonymous(ctx context.Context, w http.ResponseWriter, r *http.Request, data []byte) (*Record, *credential, error) {
+	now := m.now()
+	rec := &Record{
+		State: StateAnonymous, Channel: ChannelCookie, Generation: 1,
+		CreatedAt: now, LastActive: now, ExpiresAt: now.Add(m.policy.AbsoluteTimeout), Data: data,
+		Device: m.device(Login{Request: r}),
+	}
+	rec.IdleExpiresAt = m.policy.idleDeadline(ChannelCookie, now, rec.ExpiresAt)
+	if !m.Transport(r).Secure {
+		return nil, nil, &Refused{Cause: CauseInsecure}
+	}
+	var err error
+	if rec.SID, err = newSID(m.cfg.Rand, now, ""); err != nil {
+		return nil, nil, err
+	}
+	c, err := m.arm(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := m.storeCreate(ctx, rec); err != nil {
+		if errors.Is(err, ErrExists) {
+			return nil, nil, err
+		}
+		return nil, nil, unavailable("storing data before login", err)
+	}
+	return rec, &c, m.setCookie(w, r, m.cookies.pre, m.keys.seal(&c))
+}
