@@ -122,12 +122,7 @@ func (m *Manager) Write(w http.ResponseWriter, r *http.Request, g *Grant) error 
 // WriteCookie sets the session cookie of a grant, and drops the cookie of the
 // browser's time before it.
 func (m *Manager) WriteCookie(w http.ResponseWriter, r *http.Request, g *Grant) error {
-	spec := m.cookies.session
-	if m.cookies.persistent || g.persistent {
-		left := g.Session.rec.ExpiresAt.Sub(m.now())
-		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), cookie.MaxAge)
-	}
-	if err := m.setCookie(w, r, spec, g.Handle); err != nil {
+	if err := m.setCookie(w, r, m.sessionSpec(g), g.Handle); err != nil {
 		return err
 	}
 	if _, status := cookie.Read(r.Header, m.cookies.pre.Name, cookieLimits); status != cookie.Absent {
@@ -138,3 +133,24 @@ func (m *Manager) WriteCookie(w http.ResponseWriter, r *http.Request, g *Grant) 
 
 // CookieName returns the name of the session cookie.
 func (m *Manager) CookieName() string { return m.cookies.session.Name }
+
+// SetCookieValue returns the Set-Cookie header of a grant for the cookie
+// channel, for a program that talks to the browser in the manager's place. It
+// must be sent over TLS.
+func (m *Manager) SetCookieValue(g *Grant) (string, error) {
+	h := http.Header{}
+	if err := m.sessionSpec(g).Set(h, g.Handle.Reveal()); err != nil {
+		return "", fmt.Errorf("writing cookie %s: %w", m.cookies.session.Name, err)
+	}
+	return h.Get("Set-Cookie"), nil
+}
+
+// sessionSpec is the shape of the session cookie for one grant.
+func (m *Manager) sessionSpec(g *Grant) cookie.Spec {
+	spec := m.cookies.session
+	if m.cookies.persistent || g.persistent {
+		left := g.Session.rec.ExpiresAt.Sub(m.now())
+		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), cookie.MaxAge)
+	}
+	return spec
+}

@@ -3,6 +3,7 @@ package lanyard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/lanyard-go/lanyard/audit"
@@ -22,15 +23,18 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 	if !s.SignedIn() {
 		return nil, refuse(CauseNotSignedIn, s.SID())
 	}
-	if len(e.Methods) == 0 || !words1(e.Methods) {
-		return nil, errors.New("lanyard: Elevation.Methods: say how the person was authenticated, such as pwd")
+	switch {
+	case len(e.Methods) == 0 || len(e.Methods) > maxMethods || !words1(e.Methods):
+		return nil, fmt.Errorf("lanyard: Elevation.Methods: want 1 to %d words of 1 to 32 letters, digits and -_.:, such as pwd", maxMethods)
+	case e.Class != "" && !words1([]string{e.Class}):
+		return nil, errors.New("lanyard: Elevation.Class: want one word of letters, digits and -_.:")
 	}
 	extra, err := m.askSubject(ctx, s.rec)
 	if err != nil {
 		return nil, err
 	}
 	generation := s.rec.Generation
-	var cred credential
+	var g *Grant
 	rec, err := m.change(ctx, s.rec.SID, func(rec *Record) (bool, []Entry, error) {
 		now := m.now()
 		if err := usable(rec, now); err != nil {
@@ -52,8 +56,13 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		if e.Class != "" {
 			rec.Class = e.Class
 		}
-		var err error
-		if cred, err = m.arm(rec); err != nil {
+		cred, err := m.arm(rec)
+		if err != nil {
+			return false, nil, err
+		}
+		// Signed before the old credentials die, so that a signing key that is
+		// away signs nobody out.
+		if g, err = m.grant(rec, &cred, extra); err != nil {
 			return false, nil, err
 		}
 		return true, []Entry{{
@@ -65,7 +74,7 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		return nil, m.changeError("stepping up a session", s.rec.SID, err)
 	}
 	m.event(ctx, audit.SessionElevated, rec, func(ev *audit.Event) { ev.Methods = e.Methods })
-	return m.grant(rec, &cred, extra)
+	return g, nil
 }
 
 // usable returns why a record cannot be used at now, or nil.

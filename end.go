@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
 )
@@ -171,4 +172,15 @@ func (s *Session) EndReason() Reason {
 		return ReasonRevokedAll
 	}
 	return s.rec.Expired(s.now)
+}
+
+// EndedAt returns when the session ended, zero while it has not.
+func (s *Session) EndedAt() time.Time { return s.time(func(r *Record) Time { return r.EndedAt }) }
+
+// EndedBy returns who ended the session.
+func (s *Session) EndedBy() string {
+	if s.rec == nil {
+		return ""
+	}
+	return s.rec.EndedBy
 }

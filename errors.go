@@ -53,6 +53,8 @@ type Refused struct {
 	Classes    []string      // for CauseWeak: what the route accepts
 	Scope      string        // for CauseScope: what the route demands
 	Err        error         // what lies beneath, if anything
+
+	grant bool // it was presented as a grant, not as the badge of a request
 }
 
 // Error names the cause, for logs.
@@ -110,9 +112,20 @@ func (e *Refused) Public() (status int, code, message string) {
 		return http.StatusBadRequest, "invalid_target", "The resource may not be asked for."
 	case CauseNone:
 		return http.StatusUnauthorized, "unauthorized", "Sign in to do this."
-	default:
-		return http.StatusUnauthorized, "invalid_token", "The session or token is not valid."
 	}
+	if e.grant {
+		// RFC 6749 section 5.2: 401 would tell of client authentication.
+		return http.StatusBadRequest, "invalid_grant", "The credential is not valid."
+	}
+	return http.StatusUnauthorized, "invalid_token", "The session or token is not valid."
+}
+
+// asGrant marks the refusal of a credential that was presented as a grant.
+func asGrant(err error) error {
+	if e, ok := errors.AsType[*Refused](err); ok {
+		e.grant = true
+	}
+	return err
 }
 
 // WriteError answers a request that was refused: status, JSON body

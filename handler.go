@@ -72,7 +72,10 @@ func (m *Manager) recognise(w http.ResponseWriter, r *http.Request, s *Session) 
 		m.count("cookie", status.String())
 	}
 	if s.rec == nil {
-		s.anon, s.pre = m.readPre(r.Context(), r, s.now)
+		var err error
+		if s.anon, s.pre, err = m.readPre(r.Context(), r, s.now); err != nil {
+			return err
+		}
 	}
 	if s.rec == nil && s.anon == nil {
 		return nil
@@ -125,13 +128,13 @@ func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text s
 	}
 	m.count("cookie", string(refused.Cause))
 	m.noteDead(r, refused)
-	if guessed(refused.Cause) {
-		if err := m.guess(r); err != nil {
-			return err
-		}
-	}
+	// Deleted also if the source is throttled, so that a browser that came by a
+	// dead cookie honestly is not refused for long.
 	if w != nil {
 		m.deleteCookie(w, m.cookies.session)
+	}
+	if guessed(refused.Cause) {
+		return m.guess(r)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 	if err != nil {
 		return nil, err
 	}
-	if err := m.settleHandoff(ctx, origin.SID, rec, keep, &c); err != nil {
+	if err := m.settleHandoff(ctx, origin, rec, keep); err != nil {
 		return nil, err
 	}
 	m.event(ctx, audit.CodeRedeemed, rec, func(e *audit.Event) { e.Attrs = map[string]string{"origin": origin.SID.String()} })
@@ -141,26 +141,42 @@ func (m *Manager) once(ctx context.Context, c *credential, now Time) error {
 // settleHandoff makes sure that the new record does not outlive an end of its
 // origin that was under way. An end that comes later finds the link; one that
 // came earlier is seen here, before anything is handed out.
-func (m *Manager) settleHandoff(ctx context.Context, origin SID, rec *Record, keep bool, c *credential) error {
-	ended := false
-	if keep {
-		_, err := m.handoffOrigin(ctx, c, m.now())
-		if err != nil && CauseOf(err) != CauseCode {
-			m.settle(ctx, rec, ReasonLinked)
-			return err
-		}
-		ended = err != nil
-	} else {
-		done, err := m.end(ctx, End{SID: origin, Reason: ReasonReplaced, By: rec.Subject})
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			m.settle(ctx, rec, ReasonLinked)
-			return err
-		}
-		ended = !slices.ContainsFunc(done.Records, func(r *Record) bool { return r.SID == origin })
-	}
-	if !ended {
+func (m *Manager) settleHandoff(ctx context.Context, origin, rec *Record, keep bool) error {
+	stands, err := m.originStood(ctx, origin, rec, keep)
+	if stands {
 		return nil
 	}
 	m.settle(ctx, rec, ReasonLinked)
-	return refuse(CauseCode, origin)
+	if err != nil {
+		return err
+	}
+	return refuse(CauseCode, origin.SID)
+}
+
+// originStood ends the origin of a take-over, and reports whether nothing else
+// has ended it since it was read.
+func (m *Manager) originStood(ctx context.Context, origin, rec *Record, keep bool) (bool, error) {
+	if rec.SubjectEpoch != origin.SubjectEpoch || rec.GlobalEpoch != origin.GlobalEpoch {
+		return false, nil // everything ended in between, and the new record was stamped after it
+	}
+	if !keep {
+		done, err := m.end(ctx, End{SID: origin.SID, Reason: ReasonReplaced, By: rec.Subject})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		if slices.ContainsFunc(done.Records, func(r *Record) bool { return r.SID == origin.SID }) {
+			return true, nil
+		}
+	}
+	latest, err := m.get(ctx, origin.SID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable("reading a session", err)
+	}
+	if latest.EndReason == ReasonLimit {
+		return true, nil // the new record itself may have pushed it out
+	}
+	return keep && usable(latest, m.now()) == nil && latest.Generation == origin.Generation, nil
 }

@@ -78,6 +78,7 @@ const (
 	maxSubject   = 255
 	maxLabel     = 64
 	maxUserAgent = 512
+	maxMethods   = 8
 )
 
 // Start makes a session for somebody who has just been authenticated. It always
@@ -112,7 +113,10 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 	if now >= rec.ExpiresAt {
 		return nil, refuse(CauseExpired, SID{})
 	}
-	before := m.before(ctx, l.Request)
+	before, err := m.before(ctx, l.Request)
+	if err != nil {
+		return nil, err
+	}
 	if before.anon != nil {
 		if rec.Data, err = carry(before.anon.Data, l.Carry); err != nil {
 			return nil, err
@@ -123,8 +127,9 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 		return nil, err
 	}
 	g.persistent = l.Persistent
-	if rec.Channel == ChannelCookie {
-		m.endBefore(ctx, before, rec.SID)
+	if err := m.endBefore(ctx, before); err != nil {
+		m.settle(ctx, rec, ReasonReplaced)
+		return nil, err
 	}
 	return g, nil
 }
@@ -139,8 +144,8 @@ func (l *Login) validate() error {
 		return errors.New("lanyard: Login.Channel: want cookie or token")
 	case len(l.Device) > maxLabel || !printable(l.Device):
 		return fmt.Errorf("lanyard: Login.Device: want at most %d bytes of printable UTF-8", maxLabel)
-	case !words1(l.Methods) || len(l.Methods) > 8:
-		return errors.New("lanyard: Login.Methods: want at most 8 words of 1 to 32 letters, digits and -_.:")
+	case !words1(l.Methods) || len(l.Methods) > maxMethods:
+		return fmt.Errorf("lanyard: Login.Methods: want at most %d words of 1 to 32 letters, digits and -_.:", maxMethods)
 	case l.Class != "" && !words1([]string{l.Class}):
 		return errors.New("lanyard: Login.Class: want one word of letters, digits and -_.:")
 	case !scopeText(l.Scope):
@@ -351,34 +356,37 @@ func (m *Manager) grant(rec *Record, cred *credential, extra map[string]any) (*G
 type before struct {
 	sid  SID     // a live session in the cookie
 	anon *Record // an anonymous record
-	pre  *credential
 }
 
-func (m *Manager) before(ctx context.Context, r *http.Request) (b before) {
+func (m *Manager) before(ctx context.Context, r *http.Request) (b before, err error) {
 	if r == nil {
-		return b
+		return b, nil
 	}
 	if text, status := cookie.Read(r.Header, m.cookies.session.Name, cookieLimits); status == cookie.One {
-		if rec, err := m.checkHandle(ctx, text, m.now()); err == nil {
+		switch rec, err := m.checkHandle(ctx, text, m.now()); {
+		case err == nil:
 			b.sid = rec.SID
+		case CauseOf(err) == CauseStore:
+			return b, err
 		}
 	}
-	b.anon, b.pre = m.readPre(ctx, r, m.now())
-	return b
+	b.anon, _, err = m.readPre(ctx, r, m.now())
+	return b, err
 }
 
 // endBefore ends what the browser had before it signed in: nothing issued
-// before an authentication survives it. The new session stands already, so a
-// failure here is logged and not answered.
-func (m *Manager) endBefore(ctx context.Context, b before, successor SID) {
+// before an authentication survives it. If that cannot be written, nothing new
+// may be handed out either.
+func (m *Manager) endBefore(ctx context.Context, b before) error {
 	for _, sid := range [...]SID{b.sid, anonSID(b.anon)} {
-		if sid.IsZero() || sid == successor {
+		if sid.IsZero() {
 			continue
 		}
 		if err := m.End(ctx, sid, EndOptions{Reason: ReasonReplaced, By: "system"}); err != nil && !errors.Is(err, ErrNotFound) {
-			m.log.Error("ending the session that a login replaced failed", "sid", sid, "error", err)
+			return err
 		}
 	}
+	return nil
 }
 
 func anonSID(rec *Record) SID {

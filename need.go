@@ -10,7 +10,7 @@ import (
 // badge.
 type Need struct {
 	// MaxAge is how long ago the person may have authenticated. Zero: whenever.
-	// [RecentAuth] stands for what the policy calls recent.
+	// [RecentAuth], or any negative value, stands for what the policy calls recent.
 	MaxAge time.Duration
 
 	// Classes lists the authentication context classes that will do. Empty: all.
@@ -37,7 +37,7 @@ const RecentAuth time.Duration = -1
 // and answers the others: 401 with a challenge, or 403. It works inside a
 // [Manager.Handler]; outside of one nobody is recognised and all are refused.
 func (m *Manager) Require(need Need, next http.Handler) http.Handler {
-	if need.MaxAge == RecentAuth {
+	if need.MaxAge < 0 {
 		need.MaxAge = m.policy.RecentAuth
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,7 @@ func (m *Manager) Require(need Need, next http.Handler) http.Handler {
 // Meets returns nil if the session has what need asks for, else a [*Refused]
 // that says what is missing.
 func (s *Session) Meets(need Need) error {
-	if need.MaxAge == RecentAuth && s.manager != nil {
+	if need.MaxAge < 0 && s.manager != nil {
 		need.MaxAge = s.manager.policy.RecentAuth
 	}
 	switch {

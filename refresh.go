@@ -60,7 +60,7 @@ func (m *Manager) Renew(ctx context.Context, refreshToken string, n Renewal) (*G
 	c, err := m.keys.open(refreshToken, kindRefresh)
 	if err != nil {
 		m.count("refresh", "forged")
-		return nil, refuse(CauseReuse, SID{}).because(errForged)
+		return nil, asGrant(refuse(CauseForged, SID{}))
 	}
 	p := presentation{m: m, renewal: n, cred: c, agent: agentHash(n.UserAgent), network: addressRange(n.IP)}
 	rec, err := m.change(ctx, c.sid, func(rec *Record) (bool, []Entry, error) { return p.judge(ctx, rec) })
@@ -72,20 +72,13 @@ func (m *Manager) Renew(ctx context.Context, refreshToken string, n Renewal) (*G
 			}
 		}
 		m.renewFailed(ctx, rec, err)
-		return nil, err
+		return nil, asGrant(err)
 	}
 	m.count("refresh", p.outcome)
 	m.renewEvents(ctx, rec, &p)
-	g := &Grant{Session: m.view(rec, m.now()), Refresh: m.keys.seal(&p.next)}
-	if err := m.addAccess(g, rec, p.audience, p.scope, p.claims); err != nil {
-		return nil, err
-	}
-	return g, nil
-}
-
-func (e *Refused) because(err error) *Refused {
-	e.Err = err
-	return e
+	g := p.grant
+	g.Session, g.Refresh = m.view(rec, m.now()), m.keys.seal(&p.next)
+	return &g, nil
 }
 
 // presentation is one refresh token being judged. Judge may run several times,
@@ -102,6 +95,7 @@ type presentation struct {
 	audience []string
 	scope    string
 	claims   map[string]any
+	grant    Grant
 }
 
 // judge is the table of refresh rotation: what is presented, what follows.
@@ -137,9 +131,16 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	}
 	switch p.outcome {
 	case outcomeRetried, outcomeRetriedMoved:
-		return p.repeat(rec, now), nil, nil
+		write = p.repeat(rec, now)
+	default:
+		write, err = true, p.rotate(rec, now)
 	}
-	return true, nil, p.rotate(rec, now)
+	if err != nil {
+		return false, nil, err
+	}
+	// Signed before anything is stored: a signing key that is away must not cost
+	// the client its refresh token.
+	return write, nil, p.m.addAccess(&p.grant, rec, p.audience, p.scope, p.claims)
 }
 
 // classify sets the outcome that the token presented calls for.
@@ -168,7 +169,7 @@ func (p *presentation) classifyRepeat(f *Refresh, now Time) string {
 	window, age := p.m.policy.RefreshRetryWindow, now.Sub(f.RotatedAt)
 	moved := p.network != f.Range
 	switch {
-	case window <= 0, age > window, p.agent != f.Agent:
+	case window <= 0, age >= window, p.agent != f.Agent:
 		return outcomeReusedRecent
 	case moved && f.MovedRange != "" && cmp.Or(p.network, noNetwork) != f.MovedRange:
 		return outcomeReusedRecent

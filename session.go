@@ -53,6 +53,16 @@ func From(ctx context.Context) *Session {
 	return nobody
 }
 
+// WithSession returns a context in which [From] answers s: for servers that go
+// on with a session just made, in the same request.
+func WithSession(ctx context.Context, s *Session) context.Context {
+	c := &sessionContext{Context: ctx}
+	t := &c.session
+	t.rec, t.claims, t.via, t.anon, t.pre, t.manager, t.now = s.rec, s.claims, s.via, s.anon, s.pre, s.manager, s.now
+	t.passive = true // the request that made it has been counted
+	return c
+}
+
 // SignedIn reports whether a person is signed in: the session is live, not
 // anonymous and not half-way through a login.
 func (s *Session) SignedIn() bool { return s.rec != nil && s.rec.State == StateLive }

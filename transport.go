@@ -28,7 +28,7 @@ func TransportOf(r *http.Request, trusted []netip.Prefix) Transport {
 		t.Scheme = "https"
 	}
 	loopback := peer.IsLoopback()
-	if len(trusted) > 0 && contained(trusted, peer) {
+	if FromProxy(r, trusted) {
 		t.Client = forwardedFor(r.Header["X-Forwarded-For"], trusted, peer)
 		if proto := single(r.Header["X-Forwarded-Proto"]); proto == "https" || proto == "http" {
 			t.Scheme = proto
@@ -42,6 +42,12 @@ func TransportOf(r *http.Request, trusted []netip.Prefix) Transport {
 	// and return Secure cookies there.
 	t.Secure = t.Scheme == "https" || loopback
 	return t
+}
+
+// FromProxy reports whether the request was handed on by one of the trusted
+// proxies, so that its forwarding headers may be believed.
+func FromProxy(r *http.Request, trusted []netip.Prefix) bool {
+	return len(trusted) > 0 && contained(trusted, remoteAddr(r))
 }
 
 func remoteAddr(r *http.Request) netip.Addr {

@@ -14,19 +14,48 @@ import (
 // is bound to, unless it has one, and returns the forgery token for the form.
 // Nothing is stored. Call it when showing a login page.
 func (m *Manager) Prepare(w http.ResponseWriter, r *http.Request) (csrfToken string, err error) {
-	s := From(r.Context())
-	if s.pre == nil {
-		c, err := m.newPre()
-		if err != nil {
+	pre, err := m.preOf(r)
+	if err != nil {
+		return "", err
+	}
+	if pre == nil {
+		return m.PrepareAnew(w, r)
+	}
+	b, _ := (&Session{pre: pre}).csrfBinding()
+	return m.csrf.Mint(b)
+}
+
+// PrepareAnew is [Manager.Prepare] for a form whose cookie has been spent: it
+// makes a new one. Data of the browser's time before login is kept.
+func (m *Manager) PrepareAnew(w http.ResponseWriter, r *http.Request) (csrfToken string, err error) {
+	c, err := m.preOf(r)
+	if err != nil {
+		return "", err
+	}
+	if c == nil || c.counter != 0 {
+		if c, err = m.newPre(); err != nil {
 			return "", err
 		}
 		if err := m.setCookie(w, r, m.cookies.pre, m.keys.seal(c)); err != nil {
 			return "", err
 		}
-		s = &Session{pre: c, manager: m}
 	}
-	b, _ := (&Session{pre: s.pre}).csrfBinding()
+	b, _ := (&Session{pre: c}).csrfBinding()
 	return m.csrf.Mint(b)
+}
+
+// CheckForm judges a form that needs nobody signed in, such as a password
+// reset: it must come from the own page, with that page's token.
+func (m *Manager) CheckForm(r *http.Request) error {
+	s := From(r.Context())
+	if !m.csrfTokenOK(r, s) {
+		return m.loginRefused(r, s, &Refused{Cause: CauseCSRFToken})
+	}
+	t := m.Transport(r)
+	if err := m.loginCheck.Decide(r, csrf.Facts{Scheme: t.Scheme, Host: t.Host, CookieAuth: true, TokenOK: true}); err != nil {
+		return m.loginRefused(r, s, &Refused{Cause: CauseForgery, Err: err})
+	}
+	return nil
 }
 
 func (m *Manager) newPre() (*credential, error) {
@@ -43,27 +72,42 @@ func (m *Manager) newPre() (*credential, error) {
 }
 
 // readPre reads the cookie of a browser that is not signed in. With an expiry
-// inside it stands for itself; without, for an anonymous record.
-func (m *Manager) readPre(ctx context.Context, r *http.Request, now Time) (*Record, *credential) {
+// inside it stands for itself; without, for an anonymous record. An error means
+// that the store could not be asked; everything else that is wrong is nobody.
+func (m *Manager) readPre(ctx context.Context, r *http.Request, now Time) (*Record, *credential, error) {
 	text, status := cookie.Read(r.Header, m.cookies.pre.Name, cookieLimits)
 	if status != cookie.One {
-		return nil, nil
+		return nil, nil, nil
 	}
 	c, err := m.keys.open(text, kindPre)
 	if err != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if c.counter != 0 {
 		if now.Time().Unix() >= int64(c.counter) {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, &c
+		return nil, &c, nil
 	}
 	rec, err := m.get(ctx, c.sid)
-	if err != nil || rec.State != StateAnonymous || !rec.Live(now) || !rec.Handle.fits(c.digest()) {
-		return nil, nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, nil, unavailable("reading data before login", err)
 	}
-	return rec, &c
+	if err != nil || rec.State != StateAnonymous || !rec.Live(now) || !rec.Handle.fits(c.digest()) {
+		return nil, nil, nil
+	}
+	return rec, &c, nil
+}
+
+// preOf is the cookie of the browser's time before login, also of a request that
+// was recognised as somebody's: people sign in again.
+func (m *Manager) preOf(r *http.Request) (*credential, error) {
+	s := From(r.Context())
+	if s.pre != nil || s.rec == nil {
+		return s.pre, nil
+	}
+	_, pre, err := m.readPre(r.Context(), r, m.now())
+	return pre, err
 }
 
 // CheckLogin judges a login request before its credentials are looked at. A
@@ -76,7 +120,11 @@ func (m *Manager) CheckLogin(r *http.Request, form bool) error {
 	if form {
 		// A session still in the browser must not stand in for the form's own
 		// binding, so only the pre-session counts.
-		b, ok := (&Session{pre: s.pre}).csrfBinding()
+		pre, err := m.preOf(r)
+		if err != nil {
+			return err
+		}
+		b, ok := (&Session{pre: pre}).csrfBinding()
 		text, sent := csrf.FromRequest(r)
 		if !ok || !sent || !m.csrf.Verify(b, text) {
 			return m.loginRefused(r, s, &Refused{Cause: CauseCSRFToken})
@@ -97,11 +145,11 @@ func (m *Manager) loginRefused(r *http.Request, s *Session, e *Refused) error {
 // SpendLogin destroys the pre-session of a login form that succeeded, so that
 // the form cannot be sent again.
 func (m *Manager) SpendLogin(r *http.Request) error {
-	s := From(r.Context())
-	if s.pre == nil || s.pre.counter == 0 {
-		return nil // an anonymous record is destroyed by the login itself
+	pre, err := m.preOf(r)
+	if err != nil || pre == nil || pre.counter == 0 {
+		return err // an anonymous record is destroyed by the login itself
 	}
-	err := m.once(r.Context(), s.pre, m.now())
+	err = m.once(r.Context(), pre, m.now())
 	if CauseOf(err) == CauseCode {
 		return refuse(CauseCSRFToken, SID{})
 	}

@@ -49,7 +49,8 @@ type File struct {
 	// syncing is held for the whole of Sync, Close and Run's ticks, and taken
 	// before mu, so that events can be recorded while the disk works.
 	syncing sync.Mutex
-	synced  Head // in PATH.head; guarded by syncing
+	synced  Head  // in PATH.head; guarded by syncing
+	lost    error // of a sync that failed; guarded by syncing
 
 	mu      sync.Mutex
 	f       *os.File // nil after Close
@@ -61,14 +62,15 @@ type File struct {
 }
 
 // OpenFile opens the file at path for appending, or makes it with mode 0600, and
-// holds it until Close; [ErrLocked] means someone else does. A file that others
-// may write, or anyone may read, is refused.
+// holds it until Close; [ErrLocked] means someone else does. Its mode may let
+// a group read it and nobody else do anything. On systems without flock the
+// error is errors.ErrUnsupported.
 //
 // The end of an existing chain is checked. An incomplete last line, which a crash
 // leaves, is moved to a file beside it (PATH.torn-HASH), and the chain goes on
-// with a chain_repaired event that names that file. Any other damage, and a file that ends before the
-// line that PATH.head names, is a [*Broken] error: look, move both files away
-// for evidence, and open again.
+// with a chain_repaired event that names that file. Any other damage, and a file
+// that ends before the line that PATH.head names, is a [*Broken] error: look,
+// move both files away for evidence, and open again.
 func OpenFile(path string, cfg FileConfig) (*File, error) {
 	if cfg.Buffer < 0 || cfg.Buffer > 1<<20 {
 		return nil, fmt.Errorf("audit: Buffer: %d is not between 0 and 1 MiB", cfg.Buffer)
@@ -173,9 +175,9 @@ func (a *File) flush() error {
 	}
 	n, err := a.f.WriteAt(a.buf, a.size)
 	if err != nil {
-		// Part of the lines may be there. If they cannot be cut off now, as on a
-		// full disk they can, the next flush has to.
-		a.dirty = n > 0 && a.f.Truncate(a.size) != nil
+		// Part of the lines may be there, whatever n says: os.File forgets what it
+		// wrote before the error. If it cannot be cut off now, the next flush must.
+		a.dirty = a.f.Truncate(a.size) != nil
 		return err
 	}
 	a.size += int64(n)
@@ -186,7 +188,8 @@ func (a *File) flush() error {
 
 // Sync makes every recorded event durable and then notes the last one in
 // PATH.head. It also notices that the path no longer leads to the open file.
-// Events can be recorded meanwhile.
+// Events can be recorded meanwhile. Once the disk has failed to take them, Sync
+// fails until the file is opened again and looked at.
 func (a *File) Sync() error {
 	a.syncing.Lock()
 	defer a.syncing.Unlock()
@@ -210,11 +213,14 @@ func (a *File) sync() error {
 	if err := inPlace(f, a.path); err != nil {
 		return err
 	}
-	if reached == a.synced {
-		return nil
+	if a.lost != nil || reached == a.synced {
+		return a.lost
 	}
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("syncing audit file: %w", err)
+		// The system may have dropped the data and will not say so twice: another
+		// attempt could succeed and prove nothing.
+		a.lost = fmt.Errorf("syncing audit file: %w", err)
+		return a.lost
 	}
 	if err := writeHead(a.path, reached); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 )
 
 // lock refuses: two writers would fork the chain, and the standard library has
-// no lock here that outlives no crash.
+// no lock here that a crash releases.
 func lock(*os.File) error {
 	return fmt.Errorf("locking: %w", errors.ErrUnsupported)
 }

@@ -3,8 +3,8 @@ package token
 import (
 	"crypto/subtle"
 	"hash/maphash"
+	"math"
 	"math/bits"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -62,7 +62,7 @@ func (c *cache) get(raw string) *entry {
 			}
 			// The slot may have been reused between the two loads, and hashes can
 			// collide: only the text decides.
-			if e := b.entry[i].Load(); e != nil && sameToken(e.raw, raw) {
+			if e := b.entry[i].Load(); e != nil && e.is(raw) {
 				return e
 			}
 		}
@@ -70,14 +70,11 @@ func (c *cache) get(raw string) *entry {
 	return nil
 }
 
-// sameToken compares whole texts. The signature, the part that makes a token a
-// secret, is compared in constant time; what stands before it grants nothing.
-func sameToken(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	dot := strings.LastIndexByte(a, '.')
-	return a[:dot] == b[:dot] && subtle.ConstantTimeCompare([]byte(a[dot:]), []byte(b[dot:])) == 1
+// is compares whole texts. The signature, the part that makes a token a secret,
+// is compared in constant time; what stands before it grants nothing.
+func (e *entry) is(raw string) bool {
+	return len(e.raw) == len(raw) && e.raw[:e.dot] == raw[:e.dot] &&
+		subtle.ConstantTimeCompare([]byte(e.raw[e.dot:]), []byte(raw[e.dot:])) == 1
 }
 
 // put stores e in a free slot, in that of an expired token, or in place of the
@@ -87,16 +84,16 @@ func (c *cache) put(e *entry, now time.Time) {
 	h := c.hash(e.raw)
 	var victim *bucket
 	var at int
-	var oldest time.Time
+	oldest := int64(math.MaxInt64)
 	for _, b := range c.pair(h) {
 		for i := range ways {
 			old := b.entry[i].Load()
-			if old == nil || !now.Before(old.expiry) || old.raw == e.raw {
+			if old == nil || now.UnixNano() >= old.until || old.raw == e.raw {
 				b.set(i, h, e)
 				return
 			}
-			if victim == nil || old.expiry.Before(oldest) {
-				victim, at, oldest = b, i, old.expiry
+			if old.until < oldest {
+				victim, at, oldest = b, i, old.until
 			}
 		}
 	}

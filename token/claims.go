@@ -27,7 +27,7 @@ type Claims struct {
 	AMR          []string       // amr: methods of that authentication
 	Scope        string         // scope: space-separated, empty if absent
 	JKT          string         // cnf.jkt: the token needs a DPoP proof by the key with this thumbprint
-	Extra        map[string]any // application claims, at most 4 KiB; numbers read back as json.Number
+	Extra        map[string]any // application claims, issued up to 4 KiB; numbers read back as json.Number
 
 	// KeyID is the kid of the header of a verified token. [Issuer.Issue]
 	// ignores it.

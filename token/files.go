@@ -176,7 +176,7 @@ func (f *files) sweep(before, records []record) error {
 
 // store writes the private key of r into the next file.
 func (f *files) store(r *record) error {
-	der, err := x509.MarshalPKCS8PrivateKey(r.key.signer)
+	der, err := x509.MarshalPKCS8PrivateKey(r.key.jose.Private())
 	if err != nil {
 		return fmt.Errorf("encoding a key: %w", err)
 	}
@@ -199,12 +199,10 @@ func keyName(number int) string {
 }
 
 func keyNumber(name string) (int, bool) {
-	digits, ok := strings.CutPrefix(name, keyPrefix)
-	if digits, ok = strings.CutSuffix(digits, keySuffix); !ok {
-		return 0, false
-	}
+	digits, prefix := strings.CutPrefix(name, keyPrefix)
+	digits, suffix := strings.CutSuffix(digits, keySuffix)
 	n, err := strconv.Atoi(digits)
-	return n, err == nil
+	return n, prefix && suffix && err == nil
 }
 
 // readPrivate reads a file that nobody but its owner may use. The mode is that

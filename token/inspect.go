@@ -195,8 +195,8 @@ func (r *Report) inspectHeader(text string) {
 	switch kid, ok := h["kid"].(string); {
 	case !ok:
 		r.problem("kid is missing, so no key can be chosen")
-	case len(kid) > jose.MaxKeyID:
-		r.problem("kid has %d bytes, at most %d are accepted", len(kid), jose.MaxKeyID)
+	case jose.CheckKeyID(kid) != nil:
+		r.problem("kid must have 1 to %d characters out of letters, digits and -_.~@:", jose.MaxKeyID)
 	default:
 		r.note("kid is %q", kid)
 	}
@@ -220,7 +220,7 @@ func (r *Report) inspectHeader(text string) {
 func (r *Report) otherCase(m map[string]any, known []string) {
 	var found []string
 	for name := range m {
-		if jose.Folds(name, known) && !slices.Contains(known, name) {
+		if jose.Folds(name, known) {
 			found = append(found, name)
 		}
 	}
@@ -246,7 +246,10 @@ func (r *Report) inspectPayload(text string, now time.Time) {
 		return
 	}
 	for _, name := range []string{"iss", "sub", "aud", "client_id", "jti", "iat", "exp"} {
-		if v, ok := m[name]; !ok || v == "" {
+		v, ok := m[name]
+		if list, isList := v.([]any); isList && len(list) == 0 {
+			r.problem("the claim %s is empty", name)
+		} else if !ok || v == "" {
 			r.problem("the claim %s is missing (RFC 9068 section 2.2)", name)
 		}
 	}

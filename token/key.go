@@ -20,7 +20,6 @@ var ErrKey = errors.New("token: key refused")
 // far as its crypto.Signer is, and prints without its private half in every
 // formatting and logging path.
 type Key struct {
-	signer  crypto.Signer
 	jose    *jose.Signer
 	public  *PublicKey
 	created time.Time
@@ -51,7 +50,7 @@ func NewKey(signer crypto.Signer, alg Algorithm, created time.Time) (*Key, error
 	if pub, ok := signer.Public().(*rsa.PublicKey); ok && pub.N.BitLen() < ownRSABits {
 		return nil, fmt.Errorf("%w: an RSA signing key needs %d bits", ErrKey, ownRSABits)
 	}
-	return &Key{signer, s, &PublicKey{s.Public()}, created.UTC().Truncate(time.Second)}, nil
+	return &Key{s, &PublicKey{s.Public()}, created.UTC().Truncate(time.Second)}, nil
 }
 
 // ID returns the key id: the RFC 7638 thumbprint, 43 base64url characters.
@@ -81,20 +80,23 @@ func (k *Key) Sign(typ string, claims []byte) (string, error) {
 }
 
 // String returns the algorithm and id, never the private key.
-func (k *Key) String() string {
+func (k Key) String() string {
+	if k.public == nil {
+		return "token.Key()"
+	}
 	return "token.Key(" + string(k.Algorithm()) + " " + k.ID() + ")"
 }
 
 // GoString is String, so that %#v shows no more.
-func (k *Key) GoString() string { return k.String() }
+func (k Key) GoString() string { return k.String() }
 
 // Format is String for every verb.
-func (k *Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
+func (k Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
 
 // LogValue is String for structured logs.
-func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // MarshalJSON writes String, so that a key in a printed structure shows no more.
-func (k *Key) MarshalJSON() ([]byte, error) {
+func (k Key) MarshalJSON() ([]byte, error) {
 	return jose.AppendString(nil, k.String()), nil
 }

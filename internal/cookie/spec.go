@@ -185,29 +185,3 @@ func (s Spec) validateDomain() error {
 	}
 	return nil
 }
-
-// isToken reports whether c is a tchar of RFC 9110, section 5.6.2.
-func isToken(c byte) bool {
-	const (
-		low = 1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' | 1<<'-' | 1<<'.' |
-			(1<<10-1)<<'0'
-		high = (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64) | 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
-	)
-	if c < 64 {
-		return uint64(low)>>c&1 == 1
-	}
-	return c < 128 && uint64(high)>>(c-64)&1 == 1
-}
-
-// isValue reports whether c belongs to the base64url alphabet of RFC 4648,
-// section 5, without padding.
-func isValue(c byte) bool {
-	const (
-		low  = 1<<'-' | (1<<10-1)<<'0'
-		high = (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64) | 1<<('_'-64)
-	)
-	if c < 64 {
-		return uint64(low)>>c&1 == 1
-	}
-	return c < 128 && uint64(high)>>(c-64)&1 == 1
-}

@@ -108,8 +108,11 @@ func TestANameIsAToken(t *testing.T) {
 		if got, want := isToken(b), strings.IndexByte(tchar, b) >= 0; got != want {
 			t.Errorf("isToken(%#02x) = %v", b, got)
 		}
-		if got, want := isValue(b), strings.IndexByte(base64url, b) >= 0; got != want {
-			t.Errorf("isValue(%#02x) = %v", b, got)
+		if got, want := wellFormed("abcd"+string([]byte{b})), strings.IndexByte(base64url, b) >= 0; got != want {
+			t.Errorf("wellFormed with %#02x at the end = %v", b, got)
+		}
+		if got, want := wellFormed("a"+string([]byte{b})+"cd"), strings.IndexByte(base64url, b) >= 0; got != want {
+			t.Errorf("wellFormed with %#02x inside = %v", b, got)
 		}
 		name := "a" + string([]byte{b})
 		if got, want := (Spec{Name: name}).Validate() == nil, strings.IndexByte(tchar, b) >= 0; got != want {

@@ -124,12 +124,3 @@ func named(line, name string) bool {
 	n, _, ok := strings.Cut(pair, "=")
 	return ok && strings.Trim(n, " \t") == name
 }
-
-func wellFormed(value string) bool {
-	for i := range len(value) {
-		if !isValue(value[i]) {
-			return false
-		}
-	}
-	return value != ""
-}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // BuiltInClient is the id of the public client through which people sign in to
@@ -42,6 +43,7 @@ type Client struct {
 	MayIntrospect     bool // ask about tokens (RFC 7662)
 	MayFollow         bool // follow the feed of revocations
 	MayCreateSessions bool // make sessions for users it has authenticated
+	MayAdminister     bool // do everything an administrator may
 
 	Created time.Time // set by AddClient; zero for the built-in client
 }
@@ -67,8 +69,8 @@ func (c Client) check() error {
 	if c.ID != fold(c.ID) {
 		return fmt.Errorf("%w ID: it has upper case letters", ErrInvalid)
 	}
-	if len(c.Name) > maxClientName || strings.ContainsFunc(c.Name, isControl) {
-		return fmt.Errorf("%w Name: longer than %d bytes or with control characters", ErrInvalid, maxClientName)
+	if len(c.Name) > maxClientName || !utf8.ValidString(c.Name) || strings.ContainsFunc(c.Name, isControl) {
+		return fmt.Errorf("%w Name: longer than %d bytes, not UTF-8, or with control characters", ErrInvalid, maxClientName)
 	}
 	if err := checkTokens(c.Audiences); err != nil {
 		return fmt.Errorf("%w Audiences: %w", ErrInvalid, err)
@@ -81,7 +83,7 @@ func (c Client) check() error {
 			return fmt.Errorf("%w Grants: %q is not offered", ErrInvalid, g)
 		}
 	}
-	if c.Public && (c.Allows(GrantClientCredentials) || c.MayIntrospect || c.MayFollow || c.MayCreateSessions) {
+	if c.Public && (c.Allows(GrantClientCredentials) || c.MayIntrospect || c.MayFollow || c.MayCreateSessions || c.MayAdminister) {
 		return fmt.Errorf("%w Public: without a secret it can have no rights of its own", ErrInvalid)
 	}
 	return nil

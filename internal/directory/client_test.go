@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// req: REFRESH-19, REFRESH-20
+// req: REFRESH-19
 func TestAClientGetsWhatItIsGivenAndNothingElse(t *testing.T) {
 	d, _, clk := newQuick(t, ThrottleConfig{})
 	ctx := t.Context()
@@ -17,12 +17,12 @@ func TestAClientGetsWhatItIsGivenAndNothingElse(t *testing.T) {
 	}
 	plain, err := d.Client(ctx, "plain")
 	if err != nil || plain.Allows(GrantRefreshToken) || plain.Allows(GrantClientCredentials) || plain.Allows("") ||
-		plain.MayIntrospect || plain.MayFollow || plain.MayCreateSessions || plain.Public {
+		plain.MayIntrospect || plain.MayFollow || plain.MayCreateSessions || plain.MayAdminister || plain.Public {
 		t.Fatalf("a new client: %+v, %v", plain, err)
 	}
 	full := Client{
 		ID: "full", Name: "Füll report", Audiences: []string{"https://api.example/v1?x=1"}, Scopes: []string{"read", "write:all"},
-		Grants: []string{GrantClientCredentials, GrantRefreshToken}, MayIntrospect: true, MayFollow: true, MayCreateSessions: true,
+		Grants: []string{GrantClientCredentials, GrantRefreshToken}, MayIntrospect: true, MayFollow: true, MayCreateSessions: true, MayAdminister: true,
 	}
 	if _, err := d.AddClient(ctx, full); err != nil {
 		t.Fatal(err)
@@ -56,6 +56,7 @@ func TestTheBuiltInClient(t *testing.T) {
 	}
 }
 
+// req: STORE-1
 func TestAuthenticateClient(t *testing.T) {
 	d, _, _ := newQuick(t, ThrottleConfig{})
 	ctx := t.Context()
@@ -124,6 +125,7 @@ func TestAddClientNamesTheWrongField(t *testing.T) {
 		{"an id like an address", Client{ID: "a@b"}, "ID"},
 		{"a long id", Client{ID: strings.Repeat("a", 65)}, "ID"},
 		{"a name with an escape sequence", Client{ID: "a", Name: "\x1b[31m"}, "Name"},
+		{"a name that is no text", Client{ID: "a", Name: "a\xff"}, "Name"},
 		{"a long name", Client{ID: "a", Name: strings.Repeat("a", 201)}, "Name"},
 		{"an empty audience", Client{ID: "a", Audiences: []string{""}}, "Audiences"},
 		{"two scopes in one", Client{ID: "a", Scopes: []string{"read write"}}, "Scopes"},
@@ -133,6 +135,7 @@ func TestAddClientNamesTheWrongField(t *testing.T) {
 		{"a public client with a grant of its own", Client{ID: "a", Public: true, Grants: []string{GrantClientCredentials}}, "Public"},
 		{"a public client that introspects", Client{ID: "a", Public: true, MayIntrospect: true}, "Public"},
 		{"a public client that follows", Client{ID: "a", Public: true, MayFollow: true}, "Public"},
+		{"a public client that administers", Client{ID: "a", Public: true, MayAdminister: true}, "Public"},
 		{"a public client that creates sessions", Client{ID: "a", Public: true, MayCreateSessions: true}, "Public"},
 	}
 	for _, tt := range tests {

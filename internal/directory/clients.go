@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, created`
+const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created`
 
 // scanClient returns a client and the digest of its secret.
 func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
@@ -17,7 +17,7 @@ func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
 	var stored, audiences, scopes, grants string
 	var created int64
 	err := row.Scan(&c.ID, &c.Name, &c.Public, &stored, &audiences, &scopes, &grants,
-		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &created)
+		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &c.MayAdminister, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Client{}, "", ErrNotFound
 	}
@@ -47,9 +47,9 @@ func (d *Directory) AddClient(ctx context.Context, c Client) (Secret, error) {
 	}
 	err := d.write(ctx, "adding client", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO directory_clients (`+clientColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Public, stored, array(c.Audiences), array(c.Scopes), array(c.Grants),
-			c.MayIntrospect, c.MayFollow, c.MayCreateSessions, millis(d.now()))
+			c.MayIntrospect, c.MayFollow, c.MayCreateSessions, c.MayAdminister, millis(d.now()))
 		return changed(res, err, ErrExists)
 	})
 	if err != nil {

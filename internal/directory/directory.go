@@ -98,7 +98,7 @@ func Open(ctx context.Context, db *sql.DB, c Config) (*Directory, error) {
 	}
 	throttle := c.Throttle.withDefaults()
 	if err := throttle.validate(); err != nil {
-		return nil, fmt.Errorf("directory: Throttle: %w", err)
+		return nil, err
 	}
 	if c.Now == nil {
 		c.Now = time.Now

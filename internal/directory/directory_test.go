@@ -34,11 +34,15 @@ func (c *clock) advance(by time.Duration) { c.ms.Add(by.Milliseconds()) }
 // make hundreds of attempts. It counts them.
 type quick struct {
 	hashes, verifies, equalizes atomic.Int64
+	hash                        func()       // when set, runs in the middle of a Hash
 	verify                      func() error // when set, runs in the middle of a Verify
 }
 
 func (q *quick) Hash(_ context.Context, pw string) (string, error) {
 	q.hashes.Add(1)
+	if q.hash != nil {
+		q.hash()
+	}
 	return "quick:" + digest(pw), nil
 }
 
@@ -129,17 +133,17 @@ func TestOpenNamesTheWrongField(t *testing.T) {
 		{"no database", nil, Config{Hasher: h}, "db"},
 		{"no hasher", db, Config{}, "Hasher"},
 		{"a policy out of range", db, Config{Hasher: h, Policy: password.Policy{MinLength: 3}}, "Policy: "},
-		{"more failures than the rules allow", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: 101}}, "Throttle: MaxFailures"},
-		{"negative failures", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: -1}}, "Throttle: MaxFailures"},
-		{"more free failures than failures", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: 4}}, "Throttle: Free"},
-		{"negative free failures", db, Config{Hasher: h, Throttle: ThrottleConfig{Free: -1}}, "Throttle: Free"},
-		{"a delay under the clock's step", db, Config{Hasher: h, Throttle: ThrottleConfig{Base: time.Microsecond}}, "Throttle: Base"},
-		{"a cap under the base", db, Config{Hasher: h, Throttle: ThrottleConfig{Base: time.Hour, Cap: time.Minute}}, "Throttle: Cap"},
-		{"a cap of days", db, Config{Hasher: h, Throttle: ThrottleConfig{Cap: 25 * time.Hour, Forget: 48 * time.Hour}}, "Throttle: Cap"},
-		{"a source with less than an account", db, Config{Hasher: h, Throttle: ThrottleConfig{SourceBurst: 4}}, "Throttle: SourceBurst"},
-		{"a source refilled at once", db, Config{Hasher: h, Throttle: ThrottleConfig{SourceEvery: 1}}, "Throttle: SourceEvery"},
-		{"forgetting before the delay is over", db, Config{Hasher: h, Throttle: ThrottleConfig{Forget: time.Minute}}, "Throttle: Forget"},
-		{"a tiny table", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxRows: 999}}, "Throttle: MaxRows"},
+		{"more failures than the rules allow", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: 101}}, "Throttle.MaxFailures"},
+		{"negative failures", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: -1}}, "Throttle.MaxFailures"},
+		{"more free failures than failures", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxFailures: 4}}, "Throttle.Free"},
+		{"negative free failures", db, Config{Hasher: h, Throttle: ThrottleConfig{Free: -1}}, "Throttle.Free"},
+		{"a delay under the clock's step", db, Config{Hasher: h, Throttle: ThrottleConfig{Base: time.Microsecond}}, "Throttle.Base"},
+		{"a cap under the base", db, Config{Hasher: h, Throttle: ThrottleConfig{Base: time.Hour, Cap: time.Minute}}, "Throttle.Cap"},
+		{"a cap of days", db, Config{Hasher: h, Throttle: ThrottleConfig{Cap: 25 * time.Hour, Forget: 48 * time.Hour}}, "Throttle.Cap"},
+		{"a source with less than an account", db, Config{Hasher: h, Throttle: ThrottleConfig{SourceBurst: 4}}, "Throttle.SourceBurst"},
+		{"a source refilled at once", db, Config{Hasher: h, Throttle: ThrottleConfig{SourceEvery: 1}}, "Throttle.SourceEvery"},
+		{"forgetting before the delay is over", db, Config{Hasher: h, Throttle: ThrottleConfig{Forget: time.Minute}}, "Throttle.Forget"},
+		{"a tiny table", db, Config{Hasher: h, Throttle: ThrottleConfig{MaxRows: 999}}, "Throttle.MaxRows"},
 		{"defaults", db, Config{Hasher: h}, ""},
 	}
 	for _, tt := range tests {

@@ -77,8 +77,8 @@ func (d *Directory) Authenticate(ctx context.Context, at Attempt) (User, error) 
 			return err
 		}
 		if better != "" {
-			// Only in place of the hash it was made for.
-			_, err := tx.ExecContext(ctx, `UPDATE directory_users SET hash = $3 WHERE name_key = $1 AND hash = $2`, who.key, who.hash, better)
+			// The user still has this password, as confirm has seen.
+			_, err := tx.ExecContext(ctx, `UPDATE directory_users SET hash = $2 WHERE name_key = $1`, who.key, better)
 			if err != nil {
 				return err
 			}

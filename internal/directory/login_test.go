@@ -129,7 +129,7 @@ func TestLoginTellsOfTheOneBefore(t *testing.T) {
 func TestAnOldHashIsUpgradedOnce(t *testing.T) {
 	d, work, _ := newCounting(t)
 	// bcrypt, cost 4, of "correct horse battery staple", by another program.
-	const old = "$2b$04$abcdefghijklmnopqrstuuHwG0aRvGKKhbNiOEVURgcy/ymF3gQRC"
+	const old = "$2b$04$abcdefghijklmnopqrstuu7EJV7kdjBBQxyb0HjTh9KS7.Lah/6CG"
 	if _, err := d.ImportUsers(t.Context(), strings.NewReader(`{"name":"ada","hash":"`+old+`"}`)); err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (d *Directory) Reset(ctx context.Context, secret, pw Secret) (name string, 
 
 func (d *Directory) resetOwner(ctx context.Context, q querier, secret Secret) (account, error) {
 	who, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM directory_users
-		WHERE disabled = FALSE AND name_key = (SELECT name_key FROM directory_resets WHERE digest = $1 AND expires > $2)`,
+		WHERE name_key = (SELECT name_key FROM directory_resets WHERE digest = $1 AND expires > $2)`,
 		digest(secret.Reveal()), millis(d.now())))
 	if errors.Is(err, ErrNotFound) {
 		return account{}, ErrResetInvalid

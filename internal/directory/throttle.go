@@ -14,13 +14,10 @@ import (
 // reservation is an attempt that was counted as a failure in advance.
 type reservation struct {
 	key     string // folded name
-	account counter
+	account string // bucket
 	source  string // bucket, empty for a known device
-}
 
-// counter is what an attempt changed in the bucket of its account.
-type counter struct {
-	bucket        string
+	// The account's delay as it was, and as the attempt left it.
 	before, until int64
 }
 
@@ -31,7 +28,7 @@ type counter struct {
 // It does the same for a name that nobody has, and returns no account then.
 func (d *Directory) reserve(ctx context.Context, at Attempt) (account, reservation, error) {
 	r := reservation{key: fold(at.Name)}
-	r.account.bucket = accountBucket(r.key, at.KnownDevice)
+	r.account = accountBucket(r.key, at.KnownDevice)
 	if !at.KnownDevice {
 		// Known devices are exempt, or else somebody in the same network could
 		// keep their owners out.
@@ -45,7 +42,7 @@ func (d *Directory) reserve(ctx context.Context, at Attempt) (account, reservati
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		acc, err := readDelay(ctx, tx, r.account.bucket, now, d.throttle.Cap)
+		acc, err := readDelay(ctx, tx, r.account, now, d.throttle.Cap)
 		if err != nil {
 			return err
 		}
@@ -56,10 +53,10 @@ func (d *Directory) reserve(ctx context.Context, at Attempt) (account, reservati
 		if err := d.throttle.judge(acc, src, who.failures, at.KnownDevice, now); err != nil {
 			return err
 		}
-		r.account.before = acc.until
+		r.before = acc.until
 		acc = d.throttle.charged(acc, now)
-		r.account.until = acc.until
-		if err := acc.store(ctx, tx, r.account.bucket, now); err != nil {
+		r.until = acc.until
+		if err := acc.store(ctx, tx, r.account, now); err != nil {
 			return err
 		}
 		if r.source != "" {
@@ -101,7 +98,7 @@ func (c ThrottleConfig) judge(acc, src delay, total int, known bool, now time.Ti
 // charged returns acc with one more failure.
 func (c ThrottleConfig) charged(acc delay, now time.Time) delay {
 	acc.failures++
-	acc.until = now.Add(c.delay(acc.failures)).UnixMilli()
+	acc.until = now.Add(c.wait(acc.failures)).UnixMilli()
 	acc.expires = now.Add(c.Forget).UnixMilli()
 	if acc.failures >= c.MaxFailures {
 		acc.expires = math.MaxInt64 // closed: no time opens it
@@ -166,7 +163,7 @@ func (d *Directory) cancel(ctx context.Context, r reservation) error {
 		_, err := tx.ExecContext(ctx, `UPDATE directory_throttle SET failures = failures - 1,
 			until = CASE WHEN until = $2 THEN $3 ELSE until END,
 			expires = $4 WHERE bucket = $1 AND failures > 0`,
-			r.account.bucket, r.account.until, r.account.before, d.now().Add(d.throttle.Forget).UnixMilli())
+			r.account, r.until, r.before, d.now().Add(d.throttle.Forget).UnixMilli())
 		if err != nil {
 			return err
 		}

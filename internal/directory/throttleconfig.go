@@ -77,27 +77,27 @@ func (c ThrottleConfig) withDefaults() ThrottleConfig {
 func (c ThrottleConfig) validate() error {
 	switch {
 	case c.MaxFailures < 1 || c.MaxFailures > 100:
-		return errors.New("MaxFailures: outside 1 to 100")
+		return errors.New("directory: Throttle.MaxFailures: outside 1 to 100")
 	case c.Free < 1 || c.Free > c.MaxFailures:
-		return fmt.Errorf("Free: outside 1 to MaxFailures, which is %d", c.MaxFailures)
+		return fmt.Errorf("directory: Throttle.Free: outside 1 to MaxFailures, which is %d", c.MaxFailures)
 	case c.Base < time.Millisecond:
-		return errors.New("Base: less than a millisecond")
+		return errors.New("directory: Throttle.Base: less than a millisecond")
 	case c.Cap < c.Base || c.Cap > 24*time.Hour:
-		return errors.New("Cap: less than Base or more than 24 hours")
+		return errors.New("directory: Throttle.Cap: less than Base or more than 24 hours")
 	case c.SourceBurst < c.Free:
-		return fmt.Errorf("SourceBurst: less than Free, which is %d", c.Free)
+		return fmt.Errorf("directory: Throttle.SourceBurst: less than Free, which is %d", c.Free)
 	case c.SourceEvery < time.Millisecond:
-		return errors.New("SourceEvery: less than a millisecond")
+		return errors.New("directory: Throttle.SourceEvery: less than a millisecond")
 	case c.Forget < c.Cap:
-		return errors.New("Forget: less than Cap")
+		return errors.New("directory: Throttle.Forget: less than Cap")
 	case c.MaxRows < 1000:
-		return errors.New("MaxRows: less than 1000")
+		return errors.New("directory: Throttle.MaxRows: less than 1000")
 	}
 	return nil
 }
 
-// delay returns how long an account waits after that many failures in a row.
-func (c ThrottleConfig) delay(failures int) time.Duration {
+// wait returns how long an account waits after that many failures in a row.
+func (c ThrottleConfig) wait(failures int) time.Duration {
 	if failures < c.Free {
 		return 0
 	}

@@ -161,6 +161,8 @@ func TestSetPassword(t *testing.T) {
 }
 
 // Names are parameters of statements, never part of them.
+//
+// req: STORE-5
 func TestHostileNames(t *testing.T) {
 	d, _, _ := newQuick(t, ThrottleConfig{})
 	addUser(t, d, "ada")

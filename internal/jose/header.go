@@ -157,12 +157,13 @@ func keyID(v Value) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%w: kid is not a string", ErrKeyID)
 	}
-	return id, checkKeyID(id)
+	return id, CheckKeyID(id)
 }
 
-// checkKeyID keeps key ids harmless wherever they may end up, in a log line for
-// example: they are hostile input (draft rfc8725bis section 3.10).
-func checkKeyID(id string) error {
+// CheckKeyID refuses key ids that are empty, longer than [MaxKeyID] or outside a
+// small alphabet. It keeps them harmless wherever they may end up, in a log line
+// for example: they are hostile input (draft rfc8725bis section 3.10).
+func CheckKeyID(id string) error {
 	if id == "" || len(id) > MaxKeyID {
 		return fmt.Errorf("%w: %d bytes", ErrKeyID, len(id))
 	}

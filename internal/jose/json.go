@@ -48,8 +48,8 @@ func ParseObject(dst []Member, text string, limits Limits) ([]Member, error) {
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrJSON)
 	}
-	s := scanner{text: text, limits: limits}
-	s.names = s.nameBuf[:0]
+	var names [24]string
+	s := scanner{text: text, limits: limits, names: names[:0]}
 	s.space()
 	if s.peek() != '{' {
 		return nil, s.fail("an object was expected")
@@ -84,10 +84,9 @@ type scanner struct {
 	depth  int
 	count  int
 	limits Limits
-	// names is a stack of the member names of all objects being read, which
-	// makes the search for duplicates free of allocation in ordinary tokens.
-	names   []string
-	nameBuf [32]string
+	// names is a stack of the member names of all objects being read. The caller
+	// lends its first memory, so that ordinary tokens need no allocation.
+	names []string
 }
 
 func (s *scanner) fail(what string) error {

@@ -51,7 +51,6 @@ func (v Value) Items() ([]Value, bool) {
 		return nil, false
 	}
 	s := scanner{text: v.text, limits: anyLimits, pos: 1}
-	s.names = s.nameBuf[:0]
 	items := []Value{}
 	for s.space(); s.peek() != ']'; s.space() {
 		start := s.pos

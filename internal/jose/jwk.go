@@ -1,15 +1,12 @@
 package jose
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 )
 
 // errUnusable marks a JWK that is well-formed as far as can be told and public,
@@ -45,57 +42,80 @@ func parseJWKValue(v Value) (*PublicKey, error) {
 	return parseJWKMembers(members)
 }
 
+// jwkFields are the members with a meaning. Absent ones are empty.
+type jwkFields struct {
+	kty, alg, kid, crv, x, y, n, e string
+}
+
 func parseJWKMembers(members []Member) (*PublicKey, error) {
-	f := make(map[string]string, len(members))
+	// First of all, so that a private key is refused as such even in a set
+	// that passes over keys for other uses.
 	for _, m := range members {
 		switch m.Name {
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
 			return nil, fmt.Errorf("%w: it has private or symmetric members", ErrKey)
-		case "key_ops":
-			if err := checkKeyOps(m.Value); err != nil {
-				return nil, err
-			}
-		case "kty", "use", "alg", "kid", "crv", "x", "y", "n", "e":
-			s, ok := m.Value.Str()
-			if !ok {
-				return nil, fmt.Errorf("%w: %s is not a string", ErrKey, m.Name)
-			}
-			f[m.Name] = s
-		default:
-			if Folds(m.Name, jwkNames) {
-				return nil, fmt.Errorf("%w: a known member in another letter case", ErrKey)
-			}
 		}
 	}
-	if use, ok := f["use"]; ok && use != "sig" {
-		return nil, fmt.Errorf("%w: %w: its use is not sig", ErrKey, errUnusable)
-	}
-	pub, alg, err := jwkMaterial(f)
-	if err != nil {
-		return nil, err
-	}
-	if name, ok := f["alg"]; ok {
-		named, err := parseAlgorithm(name)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w: its alg is not supported", ErrKey, errUnusable)
-		}
-		if named.canonical() == alg {
-			alg = named
-		} else {
-			return nil, fmt.Errorf("%w: alg %s does not fit the key", ErrKey, named)
-		}
-	}
-	k, err := NewPublicKey(pub, alg)
-	if err != nil {
-		return nil, err
-	}
-	if kid, ok := f["kid"]; ok {
-		if err := checkKeyID(kid); err != nil {
+	var f jwkFields
+	for _, m := range members {
+		if err := f.set(m); err != nil {
 			return nil, err
 		}
-		k.kid = kid
+	}
+	k, err := f.key()
+	if err != nil {
+		return nil, err
+	}
+	if f.kid != "" {
+		k.kid = f.kid
 	}
 	return k, nil
+}
+
+// set stores one member. An empty string is no value any of them can have.
+func (f *jwkFields) set(m Member) error {
+	var to *string
+	switch m.Name {
+	case "kty":
+		to = &f.kty
+	case "alg":
+		to = &f.alg
+	case "kid":
+		to = &f.kid
+	case "crv":
+		to = &f.crv
+	case "x":
+		to = &f.x
+	case "y":
+		to = &f.y
+	case "n":
+		to = &f.n
+	case "e":
+		to = &f.e
+	case "use":
+		if use, _ := m.Value.Str(); use != "sig" {
+			return fmt.Errorf("%w: %w: its use is not sig", ErrKey, errUnusable)
+		}
+		return nil
+	case "key_ops":
+		return checkKeyOps(m.Value)
+	default:
+		if Folds(m.Name, jwkNames) {
+			return fmt.Errorf("%w: a known member in another letter case", ErrKey)
+		}
+		return nil
+	}
+	s, ok := m.Value.Str()
+	if !ok || s == "" {
+		return fmt.Errorf("%w: %s is not a string or is empty", ErrKey, m.Name)
+	}
+	if m.Name == "kid" {
+		if err := CheckKeyID(s); err != nil {
+			return err
+		}
+	}
+	*to = s
+	return nil
 }
 
 func checkKeyOps(v Value) error {
@@ -115,67 +135,88 @@ func checkKeyOps(v Value) error {
 	return nil
 }
 
-// jwkMaterial reads the members that RFC 7518 section 6 and RFC 8037 section 2
-// prescribe for the key type, and names the algorithm that fits.
-func jwkMaterial(f map[string]string) (crypto.PublicKey, Algorithm, error) {
-	switch kty, crv := f["kty"], f["crv"]; {
-	case kty == "EC" && crv == "P-256":
-		pub, err := ecFromJWK(f)
-		return pub, ES256, err
-	case kty == "OKP" && crv == "Ed25519":
-		x, err := jwkBytes(f, "x", 32)
-		return ed25519.PublicKey(x), Ed25519, err
-	case kty == "RSA":
-		pub, err := rsaFromJWK(f)
-		return pub, RS256, err
-	case kty == "":
-		return nil, "", fmt.Errorf("%w: kty is missing", ErrKey)
-	case kty == "oct":
-		return nil, "", fmt.Errorf("%w: it is symmetric", ErrKey)
+// key reads the members that RFC 7518 section 6 and RFC 8037 section 2 prescribe
+// for the key type.
+func (f *jwkFields) key() (*PublicKey, error) {
+	switch {
+	case f.kty == "EC" && f.crv == "P-256":
+		alg, err := f.algorithm(ES256)
+		if err != nil {
+			return nil, err
+		}
+		x, err := jwkBytes("x", f.x, 32)
+		if err != nil {
+			return nil, err
+		}
+		y, err := jwkBytes("y", f.y, 32)
+		if err != nil {
+			return nil, err
+		}
+		return newEC(slices.Concat([]byte{4}, x, y), alg)
+	case f.kty == "OKP" && f.crv == "Ed25519":
+		alg, err := f.algorithm(Ed25519)
+		if err != nil {
+			return nil, err
+		}
+		x, err := jwkBytes("x", f.x, 32)
+		if err != nil {
+			return nil, err
+		}
+		return newEd25519(x, alg)
+	case f.kty == "RSA":
+		alg, err := f.algorithm(RS256)
+		if err != nil {
+			return nil, err
+		}
+		return f.rsaKey(alg)
+	case f.kty == "":
+		return nil, fmt.Errorf("%w: kty is missing", ErrKey)
+	case f.kty == "oct":
+		return nil, fmt.Errorf("%w: it is symmetric", ErrKey)
 	default:
-		return nil, "", fmt.Errorf("%w: %w: its type or curve is not supported", ErrKey, errUnusable)
+		return nil, fmt.Errorf("%w: %w: its type or curve is not supported", ErrKey, errUnusable)
 	}
 }
 
-func ecFromJWK(f map[string]string) (*ecdsa.PublicKey, error) {
-	x, err := jwkBytes(f, "x", 32)
-	if err != nil {
-		return nil, err
+// algorithm returns alg, or fit where there is none. It must be fit, the only
+// one of the closed set for the key type.
+func (f *jwkFields) algorithm(fit Algorithm) (Algorithm, error) {
+	if f.alg == "" {
+		return fit, nil
 	}
-	y, err := jwkBytes(f, "y", 32)
+	alg, err := parseAlgorithm(f.alg)
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("%w: %w: its alg is not supported", ErrKey, errUnusable)
 	}
-	point := append(append([]byte{4}, x...), y...)
-	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the point is not on P-256", ErrKey)
+	if alg.canonical() != fit {
+		return "", fmt.Errorf("%w: alg %s does not fit the key", ErrKey, alg)
 	}
-	return pub, nil
+	return alg, nil
 }
 
-func rsaFromJWK(f map[string]string) (*rsa.PublicKey, error) {
-	n, err := jwkBytes(f, "n", 0)
+func (f *jwkFields) rsaKey(alg Algorithm) (*PublicKey, error) {
+	n, err := jwkBytes("n", f.n, 0)
 	if err != nil {
 		return nil, err
 	}
-	e, err := jwkBytes(f, "e", 0)
+	e, err := jwkBytes("e", f.e, 0)
 	if err != nil {
 		return nil, err
 	}
 	if n[0] == 0 || e[0] == 0 || len(e) > 4 {
 		return nil, fmt.Errorf("%w: n and e must be in their shortest form, e in at most 4 bytes", ErrKey)
 	}
-	return &rsa.PublicKey{
-		N: new(big.Int).SetBytes(n),
-		E: int(new(big.Int).SetBytes(e).Int64()),
-	}, nil
+	exponent := 0
+	for _, b := range e {
+		exponent = exponent<<8 | int(b)
+	}
+	return newRSA(&rsa.PublicKey{N: new(big.Int).SetBytes(n), E: exponent}, alg)
 }
 
 // jwkBytes decodes a member of exactly size bytes, or of at least one when size
 // is 0.
-func jwkBytes(f map[string]string, name string, size int) ([]byte, error) {
-	b, err := DecodeBase64(nil, f[name])
+func jwkBytes(name, text string, size int) ([]byte, error) {
+	b, err := DecodeBase64(nil, text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: member %s: %w", ErrKey, name, err)
 	}
@@ -188,7 +229,8 @@ func jwkBytes(f map[string]string, name string, size int) ([]byte, error) {
 // thumbprint is RFC 7638: the required members, sorted, without white space. All
 // values are plain ASCII, so no escaping is needed.
 func thumbprint(k *PublicKey) string {
-	sum := sha256.Sum256(append(k.appendRequired([]byte{'{'}), '}'))
+	text := append(make([]byte, 0, 160), '{')
+	sum := sha256.Sum256(append(k.appendRequired(text), '}'))
 	return EncodeBase64(sum[:])
 }
 
@@ -197,14 +239,15 @@ func thumbprint(k *PublicKey) string {
 func (k *PublicKey) appendRequired(dst []byte) []byte {
 	switch {
 	case k.ec != nil:
-		point, _ := k.ec.Bytes() // 4, x, y; the point was checked when k was made
-		return fmt.Appendf(dst, `"crv":"P-256","kty":"EC","x":"%s","y":"%s"`, EncodeBase64(point[1:33]), EncodeBase64(point[33:]))
+		dst = strict.AppendEncode(append(dst, `"crv":"P-256","kty":"EC","x":"`...), k.point[1:33])
+		dst = strict.AppendEncode(append(dst, `","y":"`...), k.point[33:])
 	case k.ed != nil:
-		return fmt.Appendf(dst, `"crv":"Ed25519","kty":"OKP","x":"%s"`, EncodeBase64(k.ed))
+		dst = strict.AppendEncode(append(dst, `"crv":"Ed25519","kty":"OKP","x":"`...), k.ed)
 	default:
-		e := big.NewInt(int64(k.rsa.E)).Bytes()
-		return fmt.Appendf(dst, `"e":"%s","kty":"RSA","n":"%s"`, EncodeBase64(e), EncodeBase64(k.rsa.N.Bytes()))
+		dst = strict.AppendEncode(append(dst, `"e":"`...), big.NewInt(int64(k.rsa.E)).Bytes())
+		dst = strict.AppendEncode(append(dst, `","kty":"RSA","n":"`...), k.rsa.N.Bytes())
 	}
+	return append(dst, '"')
 }
 
 // AppendJWK appends the key as a public JWK with kid, use and alg.

@@ -3,6 +3,7 @@ package jose
 import (
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	"slices"
@@ -15,16 +16,9 @@ const (
 	maxRSABits = 8192
 )
 
-func clonePublicRSA(pub *rsa.PublicKey) *rsa.PublicKey {
-	if pub == nil || pub.N == nil {
-		return &rsa.PublicKey{N: new(big.Int)}
-	}
-	return &rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}
-}
-
 func checkRSA(pub *rsa.PublicKey) error {
 	switch {
-	case pub == nil || pub.N == nil || pub.N.Sign() <= 0 || pub.N.Bit(0) == 0:
+	case pub.N.Sign() <= 0 || pub.N.Bit(0) == 0:
 		return fmt.Errorf("%w: the RSA modulus is not a positive odd number", ErrKey)
 	case pub.N.BitLen() < minRSABits || pub.N.BitLen() > maxRSABits:
 		return fmt.Errorf("%w: %d RSA bits, %d to %d are accepted", ErrKey, pub.N.BitLen(), minRSABits, maxRSABits)
@@ -59,11 +53,14 @@ func hasROCA(n *big.Int) bool {
 	return true
 }
 
-// The field prime of Curve25519, its curve constant d, and the y coordinates
-// of its points of order 8; the other small-order points have y = 0, 1 or -1.
+// The field prime of Curve25519, its curve constant d, and the y coordinates of
+// its points of small order, all big-endian.
 const (
 	primeHex = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"
 	curveHex = "52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3"
+	order1   = "0000000000000000000000000000000000000000000000000000000000000001"
+	order2   = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec"
+	order4   = "0000000000000000000000000000000000000000000000000000000000000000"
 	order8A  = "05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826"
 	order8B  = "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7"
 )
@@ -75,26 +72,23 @@ func checkEd25519(pub ed25519.PublicKey) error {
 	if len(pub) != ed25519.PublicKeySize {
 		return fmt.Errorf("%w: %d bytes, an Ed25519 key has %d", ErrKey, len(pub), ed25519.PublicKeySize)
 	}
-	le := slices.Clone(pub)
-	le[31] &= 0x7f // the top bit is the sign of x
-	slices.Reverse(le)
-	y := new(big.Int).SetBytes(le)
-	p := hexInt(primeHex)
-	if y.Cmp(p) >= 0 {
+	be := slices.Clone(pub)
+	be[31] &= 0x7f // the top bit is the sign of x
+	slices.Reverse(be)
+	switch text := hex.EncodeToString(be); {
+	case text >= primeHex:
 		return fmt.Errorf("%w: not the canonical encoding of a point", ErrKey)
-	}
-	one := big.NewInt(1)
-	for _, small := range []*big.Int{new(big.Int), one, new(big.Int).Sub(p, one), hexInt(order8A), hexInt(order8B)} {
-		if y.Cmp(small) == 0 {
-			return fmt.Errorf("%w: a point of small order", ErrKey)
-		}
+	case text == order1, text == order2, text == order4, text == order8A, text == order8B:
+		return fmt.Errorf("%w: a point of small order", ErrKey)
 	}
 	// On the curve, x^2 = (y^2-1) / (d*y^2+1) is a square. The product has the
 	// same Jacobi symbol as the quotient and needs no inversion.
-	yy := new(big.Int).Mul(y, y)
-	v := new(big.Int).Mul(yy, hexInt(curveHex))
-	v.Add(v, one)
-	u := yy.Sub(yy, one)
+	p, one := hexInt(primeHex), big.NewInt(1)
+	u := new(big.Int).SetBytes(be)
+	u.Mul(u, u).Mod(u, p)
+	v := hexInt(curveHex)
+	v.Mul(v, u).Add(v, one)
+	u.Sub(u, one)
 	if big.Jacobi(u.Mul(u, v).Mod(u, p), p) != 1 {
 		return fmt.Errorf("%w: the point is not on the curve", ErrKey)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
+	"math/big"
 	"slices"
 )
 
@@ -18,6 +19,7 @@ type PublicKey struct {
 	kid   string
 	thumb string
 	ec    *ecdsa.PublicKey
+	point []byte // ec as 4, x, y
 	ed    ed25519.PublicKey
 	rsa   *rsa.PublicKey
 }
@@ -27,43 +29,60 @@ type PublicKey struct {
 // of small order, an RSA key needs 2048 to 8192 bits and an odd exponent above
 // 1. Its id is its RFC 7638 thumbprint. The key material is copied.
 func NewPublicKey(pub crypto.PublicKey, alg Algorithm) (*PublicKey, error) {
-	k := &PublicKey{alg: alg}
-	var err error
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
-		err = k.setEC(pub)
+		if pub == nil || pub.Curve != elliptic.P256() || *pub == (ecdsa.PublicKey{Curve: elliptic.P256()}) {
+			return nil, fmt.Errorf("%w: only points of the curve P-256 are supported", ErrKey)
+		}
+		point, err := pub.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("%w: the point is not on P-256", ErrKey)
+		}
+		return newEC(point, alg)
 	case ed25519.PublicKey:
-		k.ed = slices.Clone(pub)
-		err = checkEd25519(pub)
+		return newEd25519(slices.Clone(pub), alg)
 	case *rsa.PublicKey:
-		k.rsa = clonePublicRSA(pub)
-		err = checkRSA(pub)
+		if pub == nil || pub.N == nil {
+			return nil, fmt.Errorf("%w: an empty RSA key", ErrKey)
+		}
+		return newRSA(&rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}, alg)
 	default:
 		return nil, fmt.Errorf("%w: keys of type %T are not supported", ErrKey, pub)
 	}
+}
+
+// newEC takes the uncompressed form of a point.
+func newEC(point []byte, alg Algorithm) (*PublicKey, error) {
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 	if err != nil {
+		return nil, fmt.Errorf("%w: the point is not on P-256", ErrKey)
+	}
+	return (&PublicKey{ec: pub, point: point}).tie(alg)
+}
+
+func newEd25519(pub ed25519.PublicKey, alg Algorithm) (*PublicKey, error) {
+	if err := checkEd25519(pub); err != nil {
 		return nil, err
 	}
+	return (&PublicKey{ed: pub}).tie(alg)
+}
+
+func newRSA(pub *rsa.PublicKey, alg Algorithm) (*PublicKey, error) {
+	if err := checkRSA(pub); err != nil {
+		return nil, err
+	}
+	return (&PublicKey{rsa: pub}).tie(alg)
+}
+
+// tie gives a new key its one algorithm and its id.
+func (k *PublicKey) tie(alg Algorithm) (*PublicKey, error) {
 	if want := k.family(); alg.canonical() != want {
 		return nil, fmt.Errorf("%w: this key is for %s, not for %q", ErrKey, want, string(alg))
 	}
+	k.alg = alg
 	k.thumb = thumbprint(k)
 	k.kid = k.thumb
 	return k, nil
-}
-
-func (k *PublicKey) setEC(pub *ecdsa.PublicKey) error {
-	if pub == nil || pub.Curve != elliptic.P256() {
-		return fmt.Errorf("%w: only the curve P-256 is supported", ErrKey)
-	}
-	point, err := pub.Bytes()
-	if err != nil {
-		return fmt.Errorf("%w: the point is not on P-256", ErrKey)
-	}
-	if k.ec, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point); err != nil {
-		return fmt.Errorf("%w: the point is not on P-256", ErrKey)
-	}
-	return nil
 }
 
 // family returns the one algorithm of the closed set that fits the key's type.

@@ -11,8 +11,10 @@ import (
 // crypto.Signer, so it may live in a device or a service. It is safe for
 // concurrent use if that signer is.
 type Signer struct {
-	signer crypto.Signer
-	pub    *PublicKey
+	// A function, because that is what fmt cannot look into: with a wrong verb it
+	// follows pointers in unexported fields and prints what they point to.
+	private func() crypto.Signer
+	pub     *PublicKey
 }
 
 // NewSigner ties s to alg. The public half is checked as by [NewPublicKey].
@@ -24,17 +26,20 @@ func NewSigner(s crypto.Signer, alg Algorithm) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{s, pub}, nil
+	return &Signer{func() crypto.Signer { return s }, pub}, nil
 }
 
 // Public returns the key that verifies what s signs.
 func (s *Signer) Public() *PublicKey { return s.pub }
 
+// Private returns the signer it was made with, for writing it to its file.
+func (s *Signer) Private() crypto.Signer { return s.private() }
+
 // String hides the private key, whatever the verb.
-func (s *Signer) String() string { return "jose.Signer(" + s.pub.kid + ")" }
+func (s Signer) String() string { return "jose.Signer" }
 
 // Format is String for every verb, so that %#v prints no key either.
-func (s *Signer) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+func (s Signer) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
 // SignOptions is what goes into the header beside alg.
 type SignOptions struct {
@@ -74,7 +79,7 @@ func (s *Signer) raw(message []byte) ([]byte, error) {
 		digest := sha256.Sum256(message)
 		input, hash = digest[:], crypto.SHA256
 	}
-	sig, err := s.signer.Sign(rand.Reader, input, hash)
+	sig, err := s.private().Sign(rand.Reader, input, hash)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}

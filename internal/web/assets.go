@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -22,7 +23,7 @@ type assetSet struct {
 	files  map[string][]byte
 }
 
-// contentTypes is closed: a kind of file that is not listed is not served.
+// contentType is a closed list: a kind of file that is not on it is not served.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":
@@ -36,20 +37,20 @@ func contentType(name string) string {
 	}
 }
 
-func loadAssets() *assetSet {
+func loadAssets() (*assetSet, error) {
 	entries, err := assetFiles.ReadDir("assets")
 	if err != nil {
-		panic("web: embedded assets are missing: " + err.Error())
+		return nil, fmt.Errorf("reading assets: %w", err)
 	}
 	set := &assetSet{files: make(map[string][]byte)}
 	sum := sha256.New()
 	for _, e := range entries { // sorted by name
-		body, err := assetFiles.ReadFile("assets/" + e.Name())
-		if err != nil {
-			panic("web: embedded asset is unreadable: " + err.Error())
-		}
 		if contentType(e.Name()) == "" {
 			continue
+		}
+		body, err := assetFiles.ReadFile("assets/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("reading asset: %w", err)
 		}
 		set.files[e.Name()] = body
 		one := sha256.Sum256(body)
@@ -57,7 +58,7 @@ func loadAssets() *assetSet {
 		sum.Write(one[:])
 	}
 	set.digest = hex.EncodeToString(sum.Sum(nil))[:16]
-	return set
+	return set, nil
 }
 
 // AssetURL is the address of an embedded file such as "app.css". It changes whenever any embedded file does. For a name

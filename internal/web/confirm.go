@@ -12,13 +12,14 @@ type ConfirmView struct {
 	// Action finishes the sentence "Confirm it is you to ...", for example "end the session on Firefox on Linux".
 	Action string
 
-	// ReturnTo is posted as return_to; it is also where "Not now" leads, /account when empty. The caller has checked it.
+	// ReturnTo is posted as return_to; it is also where "Not now" leads. Anything
+	// but a path on this server becomes /account.
 	ReturnTo string
 
 	// Fields are posted along unchanged. They carry the pending action; never a password.
 	Fields []Field
 
-	// Target is where the form posts; /account/confirm when empty.
+	// Target is where the form posts. Anything but a path on this server becomes /account/confirm.
 	Target string
 
 	Failed     bool          // the password was wrong
@@ -30,11 +31,7 @@ type Field struct{ Name, Value string }
 
 // ConfirmIdentity writes the page that asks for the password again.
 func (p *Pages) ConfirmIdentity(w io.Writer, v ConfirmView) error {
-	if v.Target == "" {
-		v.Target = "/account/confirm"
-	}
-	if v.ReturnTo == "" {
-		v.ReturnTo = "/account"
-	}
+	v.Target = local(v.Target, "/account/confirm")
+	v.ReturnTo = local(v.ReturnTo, "/account")
 	return p.render(w, "confirm", v)
 }

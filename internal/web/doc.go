@@ -19,11 +19,12 @@
 //	POST /console/users                  name
 //	POST /console/users/{name}/disable   -
 //	POST /console/users/{name}/enable    -
-//	POST /console/users/{name}/reset     -
+//	POST /console/users/{name}/reset     -  (only when the view offers it)
 //	GET  /console/keys                   -
 //	POST /console/keys/rotate            -
 //	POST /console/keys/{kid}/withdraw    confirm (the key id, typed)
 //	GET  /console/audit                  after
+//	GET  /console/health                 -  (only when a tab leads there)
 //
 // Every POST form also carries csrf_token from [Page.CSRFToken].
 package web

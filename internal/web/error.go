@@ -14,9 +14,12 @@ type ErrorView struct {
 	// anything secret into it: it is shown to whoever made the request.
 	DeveloperHint string
 
-	// RetryPath is a link "Try again"; empty for none.
+	// RetryPath is a link "Try again". Anything but a path on this server leaves it out.
 	RetryPath string
 }
 
 // Error writes the error page. The caller sets the status of the response.
-func (p *Pages) Error(w io.Writer, v ErrorView) error { return p.render(w, "error", v) }
+func (p *Pages) Error(w io.Writer, v ErrorView) error {
+	v.RetryPath = local(v.RetryPath, "")
+	return p.render(w, "error", v)
+}

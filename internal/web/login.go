@@ -9,7 +9,7 @@ import (
 type LoginView struct {
 	Page
 	Username string // what was typed before, to be shown again
-	ReturnTo string // path to go to afterwards; the caller has checked it
+	ReturnTo string // posted as return_to; anything but a path on this server is left out
 
 	// Failed says that name and password did not fit. The page does not say which, because the caller does not know either.
 	Failed bool
@@ -20,4 +20,7 @@ type LoginView struct {
 }
 
 // Login writes the login page.
-func (p *Pages) Login(w io.Writer, v LoginView) error { return p.render(w, "login", v) }
+func (p *Pages) Login(w io.Writer, v LoginView) error {
+	v.ReturnTo = local(v.ReturnTo, "")
+	return p.render(w, "login", v)
+}

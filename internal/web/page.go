@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Page is the part every view has. Its zero value is a page for somebody who is not signed in.
 type Page struct {
@@ -37,4 +40,13 @@ func consoleTabs() []Tab {
 		{Label: "Keys", Path: "/console/keys"},
 		{Label: "Audit", Path: "/console/audit"},
 	}
+}
+
+// local keeps links of a page on its own origin. The caller has checked them already; a page that asks for a password
+// does not rely on that.
+func local(path, fallback string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsFunc(path, func(r rune) bool { return r == '\\' || r < ' ' }) {
+		return fallback
+	}
+	return path
 }

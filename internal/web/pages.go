@@ -61,14 +61,21 @@ func New(cfg Config) (*Pages, error) {
 	if err := checkReportURI(cfg.ReportURI); err != nil {
 		return nil, err
 	}
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
 	p := &Pages{
 		service:   cfg.ServiceName,
 		tabs:      append(consoleTabs(), cfg.Tabs...),
 		reportURI: cfg.ReportURI,
-		assets:    loadAssets(),
+		assets:    assets,
 		byName:    make(map[string]*template.Template),
 	}
-	return p, p.parse()
+	if err := p.parse(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // checkReportURI keeps a value that would end the directive, or the header, out of the policy.

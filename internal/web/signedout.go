@@ -10,9 +10,12 @@ type SignedOutView struct {
 	// Empty means they signed out.
 	Reason string
 
-	// ReturnTo is handed to the login page; empty for its default. The caller has checked it.
+	// ReturnTo is handed to the login page; anything but a path on this server is left out.
 	ReturnTo string
 }
 
 // SignedOut writes the signed-out page.
-func (p *Pages) SignedOut(w io.Writer, v SignedOutView) error { return p.render(w, "signedout", v) }
+func (p *Pages) SignedOut(w io.Writer, v SignedOutView) error {
+	v.ReturnTo = local(v.ReturnTo, "")
+	return p.render(w, "signedout", v)
+}

@@ -18,7 +18,7 @@ func (s *Store) Create(_ context.Context, rec *lanyard.Record, limit lanyard.Lim
 	p := s.partition(rec.SID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, taken := p.records[rec.SID]; taken {
+	if _, taken := p.records.find(rec.SID); taken {
 		return nil, lanyard.ErrExists
 	}
 	epoch := s.epoch.Load()
@@ -64,7 +64,7 @@ func (p *partition) overLimit(subject string, limit lanyard.Limit, epoch uint64)
 		return over, nil
 	}
 	var live []*lanyard.Record
-	for _, sid := range p.active[subject] {
+	for _, sid := range p.active.of(keyOf(subject)) {
 		rec, err := p.load(sid, epoch)
 		if err != nil {
 			return over, err

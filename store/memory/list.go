@@ -57,8 +57,9 @@ func (s *Store) List(ctx context.Context, q lanyard.Query) (lanyard.Page, error)
 func (s *Store) walkSubject(subject string, after lanyard.SID) iter.Seq[lanyard.SID] {
 	return func(yield func(lanyard.SID) bool) {
 		p := &s.parts[lanyard.SubjectPartition(subject)]
+		key := keyOf(subject)
 		p.mu.RLock()
-		sids := slices.Concat(p.active[subject], p.ended[subject])
+		sids := append(p.active.of(key), p.ended.of(key)...)
 		p.mu.RUnlock()
 		slices.SortFunc(sids, compareSID)
 		for _, sid := range slices.Backward(sids) {
@@ -103,11 +104,11 @@ func (s *Store) walkAll(after lanyard.SID) iter.Seq[lanyard.SID] {
 func (p *partition) before(after lanyard.SID) []lanyard.SID {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	end := len(p.order)
+	end := len(p.records.sids)
 	if !after.IsZero() {
-		end, _ = slices.BinarySearchFunc(p.order, after, compareSID)
+		end, _ = p.records.find(after)
 	}
-	chunk := slices.Clone(p.order[max(0, end-walkChunk):end])
+	chunk := slices.Clone(p.records.sids[max(0, end-walkChunk):end])
 	slices.Reverse(chunk)
 	return chunk
 }

@@ -58,7 +58,7 @@ func New() *Store {
 func (s *Store) Get(_ context.Context, sid lanyard.SID) (*lanyard.Record, error) {
 	p := s.partition(sid)
 	p.mu.RLock()
-	row, ok := p.records[sid]
+	row, ok := p.records.get(sid)
 	p.mu.RUnlock()
 	if !ok {
 		return nil, lanyard.ErrNotFound

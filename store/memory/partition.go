@@ -1,10 +1,7 @@
 package memory
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/lanyard-go/lanyard"
@@ -14,29 +11,24 @@ import (
 // expect mu to be held.
 type partition struct {
 	mu      sync.RWMutex
-	records map[lanyard.SID]row
-	order   []lanyard.SID // of all records, ascending
-	unended int           // how many records have no EndReason
+	records table
+	unended int // how many records have no EndReason
 
-	// The SIDs of each subject. Ended ones are kept apart, so that a limit costs
-	// no more when its subject has a long history.
-	active map[string][]lanyard.SID
-	ended  map[string][]lanyard.SID
+	// The records of each subject. Ended ones are kept apart, so that a limit
+	// costs no more when its subject has a long history.
+	active index[subjectKey]
+	ended  index[subjectKey]
 
-	// linked has the SIDs of the records handed off from a record. It holds
-	// whatever the record's state is, also after it was removed.
-	linked map[lanyard.SID][]lanyard.SID
+	// linked has the records handed off from a record, whatever its state.
+	linked index[lanyard.SID]
 
-	epochs map[string]subjectEpoch
+	epochs map[subjectKey]subjectEpoch
 	floor  uint64 // epoch of the subjects not in epochs
 
 	due  queue[lanyard.SID] // of records without EndReason, by deadline; see enqueue
 	gone queue[lanyard.SID] // of records with EndReason, by EndedAt
 
-	// Records older than sweepEpoch and before sweepFrom have been ended.
-	sweepEpoch uint64
-	sweepFrom  lanyard.SID
-	swept      bool
+	sweep sweep
 }
 
 // subjectEpoch is remembered until no access token of an older epoch is left.
@@ -45,79 +37,48 @@ type subjectEpoch struct {
 	until lanyard.Time
 }
 
-// row is a record in its stored form. A string is a fraction of the decoded
-// record's size, cannot be changed by whoever reads it, and costs the garbage
-// collector one pointer.
-type row struct {
-	bytes   string
-	version uint64
-}
-
 func (p *partition) init() {
-	p.records = make(map[lanyard.SID]row)
-	p.active = make(map[string][]lanyard.SID)
-	p.ended = make(map[string][]lanyard.SID)
-	p.linked = make(map[lanyard.SID][]lanyard.SID)
-	p.epochs = make(map[string]subjectEpoch)
-}
-
-func encode(rec *lanyard.Record) (string, error) {
-	var room [512]byte // enough for most, and off the heap
-	b, err := rec.AppendBinary(room[:0])
-	return string(b), err
-}
-
-// decode returns the record with Fenced set as the global epoch says.
-func (r row) decode(epoch uint64) (*lanyard.Record, error) {
-	rec, err := lanyard.DecodeRecord(r.bytes, r.version)
-	if err != nil {
-		return nil, fmt.Errorf("reading a session: %w", err)
-	}
-	rec.Fenced = rec.EndReason == "" && rec.GlobalEpoch < epoch
-	return rec, nil
+	p.active = newIndex[subjectKey]()
+	p.ended = newIndex[subjectKey]()
+	p.linked = newIndex[lanyard.SID]()
+	p.epochs = make(map[subjectKey]subjectEpoch)
 }
 
 func (p *partition) load(sid lanyard.SID, epoch uint64) (*lanyard.Record, error) {
-	r, ok := p.records[sid]
+	r, ok := p.records.get(sid)
 	if !ok {
 		return nil, lanyard.ErrNotFound
 	}
 	return r.decode(epoch)
 }
 
-// insert adds a new record, which has not ended, to the indexes.
+// insert adds a new record, which has not ended, with its indexes.
 func (p *partition) insert(rec *lanyard.Record, stored string) {
-	p.records[rec.SID] = row{stored, rec.Version}
-	at, _ := slices.BinarySearchFunc(p.order, rec.SID, compareSID)
-	p.order = slices.Insert(p.order, at, rec.SID)
+	p.records.put(rec.SID, row{stored, rec.Version})
 	if rec.Subject != "" {
-		// A key that came out of a request would keep all of it in memory.
-		subject := rec.Subject
-		if _, known := p.active[subject]; !known {
-			subject = strings.Clone(subject)
-		}
-		p.active[subject] = append(p.active[subject], rec.SID)
+		p.active.add(keyOf(rec.Subject), rec.SID)
 	}
 	if !rec.Origin.IsZero() {
-		p.linked[rec.Origin] = append(p.linked[rec.Origin], rec.SID)
+		p.linked.add(rec.Origin, rec.SID)
 	}
 	p.unended++
 	p.enqueue(deadline(rec), rec.SID)
 }
 
-// remove forgets a record that has ended, except for its place in order.
-func (p *partition) remove(rec *lanyard.Record) {
-	delete(p.records, rec.SID)
-	drop(p.ended, rec.Subject, rec.SID)
-	if rec.Origin.IsZero() {
-		delete(p.linked, rec.SID)
-		return
+// unindex prepares the removal of a record that has ended.
+func (p *partition) unindex(rec *lanyard.Record) {
+	if rec.Subject != "" {
+		p.ended.drop(keyOf(rec.Subject), rec.SID)
 	}
 	// Its origin still ends the records that were handed off through this one.
-	drop(p.linked, rec.Origin, rec.SID)
-	if through := p.linked[rec.SID]; len(through) > 0 {
-		p.linked[rec.Origin] = append(p.linked[rec.Origin], through...)
-		delete(p.linked, rec.SID)
+	for _, sid := range p.linked.of(rec.SID) {
+		p.linked.drop(rec.SID, sid)
+		if !rec.Origin.IsZero() {
+			p.linked.add(rec.Origin, sid)
+		}
+	}
+	if !rec.Origin.IsZero() {
+		p.linked.drop(rec.Origin, rec.SID)
 	}
 }
 
@@ -132,7 +93,7 @@ func (p *partition) enqueue(at lanyard.Time, sid lanyard.SID) {
 	}
 	// Most entries are of records that ended early.
 	p.due = p.due[:0]
-	for _, sid := range p.order {
+	for _, sid := range p.records.sids {
 		if rec, err := p.load(sid, 0); err == nil && rec.EndReason == "" {
 			p.due.push(deadline(rec), sid)
 		}
@@ -140,7 +101,10 @@ func (p *partition) enqueue(at lanyard.Time, sid lanyard.SID) {
 }
 
 func (p *partition) epochOf(subject string) uint64 {
-	return max(p.epochs[subject].epoch, p.floor)
+	if len(p.epochs) == 0 {
+		return p.floor
+	}
+	return max(p.epochs[keyOf(subject)].epoch, p.floor)
 }
 
 // ending is a set of records about to end, each in its new stored form before
@@ -168,11 +132,11 @@ func (e *ending) add(rec *lanyard.Record, reason lanyard.Reason, by string, now 
 
 func (p *partition) commit(e *ending) {
 	for i, rec := range e.records {
-		p.records[rec.SID] = row{e.stored[i], rec.Version}
+		p.records.put(rec.SID, row{e.stored[i], rec.Version})
 		if rec.Subject != "" {
-			drop(p.active, rec.Subject, rec.SID)
-			subject := strings.Clone(rec.Subject)
-			p.ended[subject] = append(p.ended[subject], rec.SID)
+			key := keyOf(rec.Subject)
+			p.active.drop(key, rec.SID)
+			p.ended.add(key, rec.SID)
 		}
 		p.unended--
 		p.gone.push(rec.EndedAt, rec.SID)
@@ -194,22 +158,4 @@ func (e *ending) entries(until lanyard.Time) []lanyard.Entry {
 // deadline returns the first instant at which rec is over.
 func deadline(rec *lanyard.Record) lanyard.Time {
 	return min(rec.IdleExpiresAt, rec.ExpiresAt)
-}
-
-func compareSID(a, b lanyard.SID) int { return bytes.Compare(a[:], b[:]) }
-
-// drop takes sid out of the list at key. The first of a list, which is the
-// usual one to leave, goes without moving the others.
-func drop[K comparable](lists map[K][]lanyard.SID, key K, sid lanyard.SID) {
-	list := lists[key]
-	switch i := slices.Index(list, sid); {
-	case i < 0:
-		return
-	case len(list) == 1:
-		delete(lists, key)
-	case i == 0:
-		lists[key] = list[1:]
-	default:
-		lists[key] = slices.Delete(list, i, i+1)
-	}
 }

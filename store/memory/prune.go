@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/lanyard-go/lanyard"
 )
@@ -38,28 +37,35 @@ func (s *Store) prunePartition(p *partition, q lanyard.Prune, done *lanyard.Ende
 	if err := p.pruneDue(q, epoch, done); err != nil {
 		return err
 	}
-	for subject, e := range p.epochs {
+	for key, e := range p.epochs {
 		if e.until <= q.Now {
 			// The epoch of a subject never falls: all others start from here now.
 			p.floor = max(p.floor, e.epoch)
-			delete(p.epochs, subject)
+			delete(p.epochs, key)
 		}
 	}
 	return p.forget(q.Forget)
 }
 
+// sweep is how far the walk over records older than a global epoch has come.
+type sweep struct {
+	epoch uint64
+	from  lanyard.SID // where to go on; records before it have ended
+	done  bool
+}
+
 // pruneFenced walks the records older than the global epoch, from where the
-// call before had to stop. Newer ones cannot appear behind it.
+// call before had to stop. No such record can appear behind it.
 func (p *partition) pruneFenced(q lanyard.Prune, epoch uint64, done *lanyard.Ended) error {
-	if p.sweepEpoch != epoch {
-		p.sweepEpoch, p.sweepFrom, p.swept = epoch, lanyard.SID{}, false
+	if p.sweep.epoch != epoch {
+		p.sweep = sweep{epoch: epoch}
 	}
-	if p.swept {
+	if p.sweep.done {
 		return nil
 	}
-	from, _ := slices.BinarySearchFunc(p.order, p.sweepFrom, compareSID)
-	for _, sid := range p.order[from:] {
-		p.sweepFrom = sid
+	from, _ := p.records.find(p.sweep.from)
+	for _, sid := range p.records.sids[from:] {
+		p.sweep.from = sid
 		rec, err := p.load(sid, epoch)
 		if err != nil {
 			return err
@@ -74,7 +80,7 @@ func (p *partition) pruneFenced(q lanyard.Prune, epoch uint64, done *lanyard.End
 			return err
 		}
 	}
-	p.swept = true
+	p.sweep.done = true
 	return nil
 }
 
@@ -145,19 +151,11 @@ func (p *partition) forget(before lanyard.Time) error {
 			return err
 		}
 		p.gone.pop()
-		p.remove(rec)
+		p.unindex(rec)
 		removed = append(removed, sid)
 	}
-	if len(removed) == 0 {
-		return nil
+	if len(removed) > 0 {
+		p.records.remove(removed)
 	}
-	// Taking them out one by one would move the rest once for each.
-	slices.SortFunc(removed, compareSID)
-	p.order = slices.DeleteFunc(p.order, func(sid lanyard.SID) bool {
-		for len(removed) > 0 && compareSID(removed[0], sid) < 0 {
-			removed = removed[1:]
-		}
-		return len(removed) > 0 && removed[0] == sid
-	})
 	return nil
 }

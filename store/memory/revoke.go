@@ -48,16 +48,18 @@ func (s *Store) revokeOne(e *lanyard.End) (lanyard.Ended, error) {
 	p := s.partition(e.SID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.records[e.SID]; !ok {
+	if _, ok := p.records.find(e.SID); !ok {
 		return lanyard.Ended{}, lanyard.ErrNotFound
 	}
 	named := []lanyard.SID{e.SID}
 	if !e.KeepLinked {
 		// Through records that have ended as well: an expired one in between
 		// does not part the others from their origin.
+		seen := map[lanyard.SID]bool{e.SID: true}
 		for i := 0; i < len(named); i++ {
-			for _, sid := range p.linked[named[i]] {
-				if !slices.Contains(named, sid) {
+			for _, sid := range p.linked.of(named[i]) {
+				if !seen[sid] {
+					seen[sid] = true
 					named = append(named, sid)
 				}
 			}
@@ -70,7 +72,7 @@ func (s *Store) revokeSubject(e *lanyard.End) (lanyard.Ended, error) {
 	p := &s.parts[lanyard.SubjectPartition(e.Subject)]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	named := slices.Clone(p.active[e.Subject])
+	named := p.active.of(keyOf(e.Subject))
 	if e.Except.IsZero() {
 		return s.endSubject(p, named, e)
 	}
@@ -82,44 +84,40 @@ func (s *Store) revokeSubject(e *lanyard.End) (lanyard.Ended, error) {
 
 // endAll ends each of the named records by itself.
 func (s *Store) endAll(p *partition, named []lanyard.SID, e *lanyard.End) (lanyard.Ended, error) {
-	over, err := s.ending(p, named, e)
+	ends, err := s.ending(p, named, e)
 	if err != nil {
 		return lanyard.Ended{}, err
 	}
-	p.commit(&over)
-	return lanyard.Ended{Records: over.records, Cursor: s.feed.append(over.entries(e.Until)...)}, nil
+	p.commit(&ends)
+	return lanyard.Ended{Records: ends.records, Cursor: s.feed.append(ends.entries(e.Until)...)}, nil
 }
 
 // endSubject ends all records of the subject under one feed entry.
 func (s *Store) endSubject(p *partition, named []lanyard.SID, e *lanyard.End) (lanyard.Ended, error) {
-	over, err := s.ending(p, named, e)
+	ends, err := s.ending(p, named, e)
 	if err != nil {
 		return lanyard.Ended{}, err
 	}
-	p.commit(&over)
-	subject := strings.Clone(e.Subject)
-	epoch := p.epochOf(subject) + 1
-	p.epochs[subject] = subjectEpoch{epoch, max(e.Until, p.epochs[subject].until)}
+	p.commit(&ends)
+	key, epoch := keyOf(e.Subject), p.epochOf(e.Subject)+1
+	p.epochs[key] = subjectEpoch{epoch, max(e.Until, p.epochs[key].until)}
 	return lanyard.Ended{
-		Records: over.records,
+		Records: ends.records,
 		Epoch:   epoch,
 		Cursor: s.feed.append(lanyard.Entry{
-			Kind: lanyard.EntrySubject, Subject: subject, Epoch: epoch,
+			Kind: lanyard.EntrySubject, Subject: strings.Clone(e.Subject), Epoch: epoch,
 			Reason: e.Reason, At: e.Now, Until: e.Until,
 		}),
 	}, nil
 }
 
 func (s *Store) ending(p *partition, named []lanyard.SID, e *lanyard.End) (ending, error) {
-	var over ending
+	var ends ending
 	epoch := s.epoch.Load()
 	for _, sid := range named {
 		rec, err := p.load(sid, epoch)
-		if errors.Is(err, lanyard.ErrNotFound) {
-			continue // linked, and forgotten since
-		}
 		if err != nil {
-			return over, err
+			return ends, err
 		}
 		if rec.EndReason != "" {
 			continue
@@ -128,11 +126,11 @@ func (s *Store) ending(p *partition, named []lanyard.SID, e *lanyard.End) (endin
 		if !e.SID.IsZero() && sid != e.SID {
 			reason = lanyard.ReasonLinked
 		}
-		if err := over.add(rec, reason, e.By, e.Now); err != nil {
-			return over, err
+		if err := ends.add(rec, reason, e.By, e.Now); err != nil {
+			return ends, err
 		}
 	}
-	return over, nil
+	return ends, nil
 }
 
 func (s *Store) revokeAll(e *lanyard.End) lanyard.Ended {

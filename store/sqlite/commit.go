@@ -49,6 +49,11 @@ func (s *Store) wait(ctx context.Context, run func(*tx) error) error {
 	s.mu.Unlock()
 	for {
 		select {
+		case <-o.done: // before leading for others once more
+			return o.err
+		default:
+		}
+		select {
 		case s.lead <- struct{}{}:
 			s.leadBatch(ctx)
 			continue
@@ -125,11 +130,14 @@ func (s *Store) leadBatch(ctx context.Context) {
 	finished := false
 	defer func() {
 		if !finished {
+			// The outcome of a failed commit is known to the disk alone, so
+			// the memory forgets what it knew.
 			s.writer.undo()
+			s.known = nil
 			s.cache.clear()
 		}
 	}()
-	t, err := s.writer.start()
+	t, err := s.writer.start(s.known)
 	for i := 0; err == nil && i < len(batch); i++ {
 		wrote := t.wrote
 		batch[i].err = batch[i].run(t)
@@ -141,13 +149,14 @@ func (s *Store) leadBatch(ctx context.Context) {
 		err = t.finish()
 	}
 	if err != nil {
-		// The outcome of a failed commit is known to the disk alone, so the
-		// memory forgets what it knew.
 		setAll(batch, err)
 		return
 	}
 	s.raiseEpoch(t.epoch)
-	s.cache.apply(t.changes)
+	if s.cache != nil {
+		s.known = &t.meta
+		s.cache.apply(t.changes)
+	}
 	finished = true
 }
 

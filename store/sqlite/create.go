@@ -75,7 +75,7 @@ func (t *tx) overLimit(subject string, limit lanyard.Limit) ([]*lanyard.Record, 
 	}
 	live := make([]*lanyard.Record, len(rows))
 	for i := range rows {
-		live[i] = rows[i].record()
+		live[i] = t.record(&rows[i])
 	}
 	slices.SortFunc(live, func(a, b *lanyard.Record) int {
 		recent := 0

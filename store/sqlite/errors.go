@@ -15,8 +15,8 @@ var (
 	ErrLocked = errors.New("sqlite: another process holds the lock on the database: stop it, or try again when it is done")
 	// ErrFull: the disk, or the page limit set for the file, is full.
 	ErrFull = errors.New("sqlite: no room for the database: free space on its disk and try again")
-	// ErrReadOnly: the file or its folder cannot be written to.
-	ErrReadOnly = errors.New("sqlite: the database cannot be written to: check the owner and mode of the file and of its folder")
+	// ErrAccess: the file cannot be opened, or not for writing.
+	ErrAccess = errors.New("sqlite: the database cannot be opened for writing: check that its folder exists, and the owner and mode of both")
 	// ErrIO: the operating system failed to read, write or sync the file.
 	ErrIO = errors.New("sqlite: reading or writing the database failed: check the disk")
 	// ErrCorrupt: the file is damaged, or not a database at all.
@@ -58,7 +58,7 @@ func explain(err error) error {
 	case codeFull:
 		meaning = ErrFull
 	case codeReadOnly, codeCantOpen:
-		meaning = ErrReadOnly
+		meaning = ErrAccess
 	case codeIOErr:
 		meaning = ErrIO
 	case codeCorrupt, codeNotADB:

@@ -47,8 +47,8 @@ func (s *Store) Revocations(ctx context.Context, after string, limit int) (entri
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read(ctx, "reading revocations", func(r *reader) error {
-		rows, err := r.feed.QueryContext(ctx, int64(from.epoch), int64(from.seq), limit)
+	err = s.read(ctx, "reading revocations", func(c *connection) error {
+		rows, err := c.stmt[sqlFeed].QueryContext(ctx, int64(from.epoch), int64(from.seq), limit)
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,8 @@ func (s *Store) Get(ctx context.Context, sid lanyard.SID) (*lanyard.Record, erro
 	var version int64
 	var body string
 	var epoch uint64
-	err := s.read(ctx, "reading a session", func(r *reader) error {
-		err := r.get.QueryRowContext(ctx, sid[:]).Scan(&version, &body, &epoch)
+	err := s.read(ctx, "reading a session", func(c *connection) error {
+		err := c.stmt[sqlGet].QueryRowContext(ctx, sid[:]).Scan(&version, &body, &epoch)
 		if errors.Is(err, sql.ErrNoRows) {
 			return lanyard.ErrNotFound
 		}
@@ -52,8 +52,8 @@ func (s *Store) raiseEpoch(epoch uint64) {
 
 // GlobalEpoch implements [lanyard.Epochs].
 func (s *Store) GlobalEpoch(ctx context.Context) (epoch uint64, err error) {
-	err = s.read(ctx, "reading the global epoch", func(r *reader) error {
-		return r.epoch.QueryRowContext(ctx).Scan(&epoch)
+	err = s.read(ctx, "reading the global epoch", func(c *connection) error {
+		return c.stmt[sqlEpoch].QueryRowContext(ctx).Scan(&epoch)
 	})
 	return epoch, err
 }
@@ -67,8 +67,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // Count implements [lanyard.Counter]. Records that are fenced but not yet ended
 // by Prune are counted.
 func (s *Store) Count(ctx context.Context, now lanyard.Time) (n int, err error) {
-	err = s.read(ctx, "counting sessions", func(r *reader) error {
-		return r.counted.QueryRowContext(ctx, int64(now)).Scan(&n)
+	err = s.read(ctx, "counting sessions", func(c *connection) error {
+		return c.stmt[sqlCount].QueryRowContext(ctx, int64(now)).Scan(&n)
 	})
 	return n, err
 }

@@ -25,13 +25,13 @@ func (s *Store) List(ctx context.Context, q lanyard.Query) (lanyard.Page, error)
 		from = sid[:]
 	}
 	var page lanyard.Page
-	err := s.read(ctx, "listing sessions", func(r *reader) error {
+	err := s.read(ctx, "listing sessions", func(c *connection) error {
 		var rows *sql.Rows
 		var err error
 		if q.Subject != "" {
-			rows, err = r.listSubject.QueryContext(ctx, q.Subject, from, q.LiveAt == 0, scanRows)
+			rows, err = c.stmt[sqlListSubject].QueryContext(ctx, q.Subject, from, q.LiveAt == 0, scanRows)
 		} else {
-			rows, err = r.list.QueryContext(ctx, from, scanRows)
+			rows, err = c.stmt[sqlList].QueryContext(ctx, from, scanRows)
 		}
 		if err != nil {
 			return err

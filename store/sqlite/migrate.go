@@ -24,7 +24,11 @@ func Status(ctx context.Context, db *sql.DB) (SchemaStatus, error) {
 	if err != nil {
 		return SchemaStatus{}, err
 	}
-	version, err := schemaVersion(ctx, db)
+	return status(ctx, db, steps)
+}
+
+func status(ctx context.Context, q queryer, steps []string) (SchemaStatus, error) {
+	version, err := schemaVersion(ctx, q)
 	return SchemaStatus{Version: version, Latest: len(steps)}, err
 }
 
@@ -78,18 +82,18 @@ func migrate(ctx context.Context, db *sql.DB, steps []string) (err error) {
 
 // prepareSchema creates the tables in an empty database. It never changes tables
 // that exist: that is for the operator to start, after a backup.
-func prepareSchema(ctx context.Context, db *sql.DB) error {
-	status, err := Status(ctx, db)
+func prepareSchema(ctx context.Context, db *sql.DB, steps []string) error {
+	found, err := status(ctx, db, steps)
 	if err != nil {
 		return err
 	}
 	switch {
-	case status.Version == 0:
-		return Migrate(ctx, db)
-	case status.Version < status.Latest:
-		return fmt.Errorf("%w (version %d, needed %d)", ErrOldSchema, status.Version, status.Latest)
-	case status.Version > status.Latest:
-		return fmt.Errorf("%w (version %d, known %d)", ErrNewSchema, status.Version, status.Latest)
+	case found.Version == 0:
+		return migrate(ctx, db, steps)
+	case found.Version < found.Latest:
+		return fmt.Errorf("%w (version %d, needed %d)", ErrOldSchema, found.Version, found.Latest)
+	case found.Version > found.Latest:
+		return fmt.Errorf("%w (version %d, known %d)", ErrNewSchema, found.Version, found.Latest)
 	}
 	return nil
 }

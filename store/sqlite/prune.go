@@ -40,7 +40,7 @@ func (t *tx) endOverdue(p *lanyard.Prune, ended *lanyard.Ended) error {
 		return err
 	}
 	for i := range rows {
-		if err := t.endPruned(rows[i].record(), p, ended); err != nil {
+		if err := t.endPruned(t.record(&rows[i]), p, ended); err != nil {
 			return err
 		}
 	}
@@ -49,11 +49,7 @@ func (t *tx) endOverdue(p *lanyard.Prune, ended *lanyard.Ended) error {
 }
 
 func (t *tx) endPruned(rec *lanyard.Record, p *lanyard.Prune, ended *lanyard.Ended) error {
-	reason := lanyard.ReasonRevokedAll
-	if rec.GlobalEpoch >= t.epoch {
-		reason = rec.Expired(p.Now)
-	}
-	if err := t.end(rec, reason, system, p.Now); err != nil {
+	if err := t.end(rec, rec.Expired(p.Now), system, p.Now); err != nil {
 		return err
 	}
 	ended.Records = append(ended.Records, rec)
@@ -93,7 +89,7 @@ func (t *tx) endFenced(p *lanyard.Prune, ended *lanyard.Ended) error {
 		return err
 	}
 	for i := range fenced {
-		if err := t.endPruned(fenced[i].record(), p, ended); err != nil {
+		if err := t.endPruned(t.record(&fenced[i]), p, ended); err != nil {
 			return err
 		}
 	}

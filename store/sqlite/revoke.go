@@ -105,7 +105,7 @@ func (t *tx) endOne(r *row, reason lanyard.Reason, e *lanyard.End, ended *lanyar
 	if r.ended {
 		return nil
 	}
-	rec := r.record()
+	rec := t.record(r)
 	if err := t.end(rec, reason, e.By, e.Now); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (t *tx) revokeSubject(e *lanyard.End, ended *lanyard.Ended) error {
 	}
 	t.wrote++
 	for i := range rows {
-		rec := rows[i].record()
+		rec := t.record(&rows[i])
 		if err := t.end(rec, e.Reason, e.By, e.Now); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (t *tx) revokeAll(e *lanyard.End, ended *lanyard.Ended) error {
 		return errors.New("the global epoch cannot be raised any further")
 	}
 	t.epoch = max(t.epoch+1, e.AtLeast)
-	t.sweep = []byte{} // Prune looks at every record again
+	t.sweep = []byte{0} // below every SID: Prune looks at all records again
 	t.dirty = true
 	ended.Epoch = t.epoch
 	return t.publish(&lanyard.Entry{Kind: lanyard.EntryAll, Epoch: t.epoch, Reason: e.Reason}, e, ended)

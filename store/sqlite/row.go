@@ -37,19 +37,24 @@ func (t *tx) rows(text string, args ...any) ([]row, error) {
 	return found, err
 }
 
-// record decodes the row. What cannot be read opens nothing already, but must
+// record decodes a row. What cannot be read opens nothing already, but must
 // not make "end everything" fail: it becomes a record that says no more than
 // whose it was.
-func (r *row) record() *lanyard.Record {
-	rec, err := decode(r.sid, r.version, r.body, 0)
+func (t *tx) record(r *row) *lanyard.Record {
+	rec, err := decode(r.sid, r.version, r.body, t.epoch)
 	if err != nil {
 		rec = &lanyard.Record{SID: r.sid, Version: uint64(r.version), Subject: r.subject}
 	}
 	return rec
 }
 
-// end writes the end of a record that has not ended yet.
+// end writes the end of a record that has not ended yet. A fenced one ended when
+// the global epoch was raised, whatever it is ended for now.
 func (t *tx) end(rec *lanyard.Record, reason lanyard.Reason, by string, now lanyard.Time) error {
+	if rec.Fenced {
+		reason = lanyard.ReasonRevokedAll
+	}
+	rec.Fenced = false
 	rec.Version++
 	rec.EndReason, rec.EndedBy, rec.EndedAt = reason, by, now
 	body, err := rec.AppendBinary(nil)

@@ -10,6 +10,10 @@
 // process and a loss of power. Callers that write at the same moment share one
 // transaction and one sync, a lone caller waits for nobody.
 //
+// [Migrate] and [Status] are about the tables, [Store.Check] and [Store.Backup]
+// about the file. Several processes of one machine may share the file; several
+// machines may not, and a network file system will not do.
+//
 // The package imports no driver. It was written for and is tested with
 // modernc.org/sqlite; with another driver, set the pragmas that [New] asks for
 // in that driver's way.
@@ -44,8 +48,8 @@ type Config struct {
 // Store is a [lanyard.Store] on SQLite. It is safe for concurrent use.
 type Store struct {
 	db      *sql.DB
-	writer  *writer
-	readers chan *reader
+	writer  writer
+	readers chan *connection
 	opened  int    // number of readers
 	cache   *cache // nil unless Exclusive
 
@@ -54,6 +58,7 @@ type Store struct {
 	epoch atomic.Uint64
 
 	lead   chan struct{} // held by the caller that runs a transaction
+	known  *meta         // what the last transaction left, if nobody else writes; belongs to the lead
 	mu     sync.Mutex
 	queue  []*op // waiting to be taken into a transaction
 	closed chan struct{}
@@ -90,7 +95,7 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db:      db,
-		readers: make(chan *reader, cfg.Readers),
+		readers: make(chan *connection, cfg.Readers),
 		lead:    make(chan struct{}, 1),
 		closed:  make(chan struct{}),
 	}
@@ -108,23 +113,30 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := checkSettings(ctx, s.db); err != nil {
 		return err
 	}
-	if err := prepareSchema(ctx, s.db); err != nil {
+	steps, err := loadSteps()
+	if err != nil {
+		return err
+	}
+	if err := prepareSchema(ctx, s.db, steps); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			s.release()
+			err = errors.Join(err, s.release())
 		}
 	}()
-	if s.writer, err = newWriter(ctx, s.db); err != nil {
+	if s.writer.connection, err = connect(ctx, s.db, writeStatements); err != nil {
+		return err
+	}
+	if err := s.writer.tune(ctx); err != nil {
 		return err
 	}
 	for range cap(s.readers) {
-		r, err := newReader(ctx, s.db)
+		c, err := connect(ctx, s.db, readStatements)
 		if err != nil {
 			return err
 		}
-		s.readers <- r
+		s.readers <- c
 		s.opened++
 	}
 	epoch, err := s.GlobalEpoch(ctx)
@@ -138,20 +150,26 @@ func (s *Store) open(ctx context.Context) (err error) {
 // Close waits for the calls in progress and gives the connections back. Later
 // calls, and those still waiting for their turn, get [ErrClosed]. The
 // [sql.DB] stays open; closing it is its owner's business.
-func (s *Store) Close() error {
+func (s *Store) Close() (err error) {
 	s.once.Do(func() {
 		s.lead <- struct{}{} // never handed back: no transaction starts any more
 		close(s.closed)
-		s.release()
+		s.cache.clear() // the file may have another owner from now on
+		err = s.release()
 	})
-	return nil
+	return err
 }
 
-func (s *Store) release() {
+func (s *Store) release() error {
+	var errs []error
 	for range s.opened {
-		(<-s.readers).close()
+		errs = append(errs, (<-s.readers).close())
 	}
-	if s.writer != nil {
-		s.writer.close()
+	if s.writer.connection != nil {
+		errs = append(errs, s.writer.close())
 	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 var createCases = []Case{
-	{"Create stores the record as version 1", check(func(b *bench) {
+	{"Create stores the record as version 1", check(func(b *bed) {
 		anonymous := b.record("")
 		anonymous.Data = []byte("a cart")
 		for _, r := range []*lanyard.Record{b.record("alice"), b.fullCookie(), b.fullToken(), anonymous} {
@@ -20,7 +20,7 @@ var createCases = []Case{
 			b.wantStored("the stored record", want)
 		}
 	})},
-	{"Create keeps every byte of a string", check(func(b *bench) {
+	{"Create keeps every byte of a string", check(func(b *bed) {
 		for _, text := range []string{
 			"x' OR '1'='1", `"; DROP TABLE sessions; --`, `\`, "%", "_", "a:b{c}*[d]?", "line\r\nbreak",
 			"DEL sess:*", "Zoë", "\u202euser", strings.Repeat("w", 300),
@@ -33,7 +33,7 @@ var createCases = []Case{
 			b.wantRecords("the records of "+text, b.walk(lanyard.Query{Subject: text}), r)
 		}
 	})},
-	{"Create refuses a SID that is taken", check(func(b *bench) {
+	{"Create refuses a SID that is taken", check(func(b *bed) {
 		live, ended := b.start("alice"), b.start("alice")
 		b.end(lanyard.End{SID: ended.SID})
 		for _, r := range []*lanyard.Record{live, ended} {
@@ -48,7 +48,7 @@ var createCases = []Case{
 			b.wantEntries("the feed after a refused Create", entries)
 		}
 	})},
-	{"Create stamps the epoch of the subject", check(func(b *bench) {
+	{"Create stamps the epoch of the subject", check(func(b *bed) {
 		alice, bob := b.start("alice"), b.start("bob")
 		done := b.end(lanyard.End{Subject: "alice"})
 		if alice.SubjectEpoch >= done.Epoch {
@@ -65,7 +65,7 @@ var createCases = []Case{
 			b.Errorf("the epoch of one subject moved another's from %d to %d", bob.SubjectEpoch, other.SubjectEpoch)
 		}
 	})},
-	{"Create stamps the global epoch", check(func(b *bench) {
+	{"Create stamps the global epoch", check(func(b *bed) {
 		b.start("alice")
 		done := b.end(lanyard.End{All: true})
 		for _, subject := range []string{"alice", "bob", "carol", ""} {
@@ -81,7 +81,7 @@ var createCases = []Case{
 }
 
 // fullCookie returns a cookie record with every field in use.
-func (b *bench) fullCookie() *lanyard.Record {
+func (b *bed) fullCookie() *lanyard.Record {
 	r := b.record("alice")
 	r.Binding = lanyard.BindingDBSC
 	r.ClientID = "shop"
@@ -95,7 +95,7 @@ func (b *bench) fullCookie() *lanyard.Record {
 }
 
 // fullToken returns a token record with every field in use.
-func (b *bench) fullToken() *lanyard.Record {
+func (b *bed) fullToken() *lanyard.Record {
 	r := b.fullCookie()
 	r.Channel, r.Binding, r.Handle = lanyard.ChannelToken, lanyard.BindingDPoP, lanyard.Digest{}
 	r.Refresh = &lanyard.Refresh{

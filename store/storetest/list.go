@@ -7,7 +7,7 @@ import (
 )
 
 var listCases = []Case{
-	{"List returns all records, newest first", check(func(b *bench) {
+	{"List returns all records, newest first", check(func(b *bed) {
 		var made []*lanyard.Record
 		for i := range 30 {
 			made = append(made, b.start([]string{"alice", "bob", "", "carol"}[i%4]))
@@ -21,7 +21,7 @@ var listCases = []Case{
 			b.wantSame("a listed record", got[i], made[i])
 		}
 	})},
-	{"List orders by creation, whatever was first written", check(func(b *bench) {
+	{"List orders by creation, whatever was first written", check(func(b *bed) {
 		first, second, third := b.record("alice"), b.record("alice"), b.record("alice")
 		for _, r := range []*lanyard.Record{second, third, first} {
 			b.create(r, lanyard.Limit{})
@@ -32,7 +32,7 @@ var listCases = []Case{
 		b.wantOrder("the subject's records", b.walk(lanyard.Query{Subject: "alice", Limit: 1}), want)
 	})},
 	{"List returns the records that match", check(listMatches)},
-	{"List pages hold at most Limit records", check(func(b *bench) {
+	{"List pages hold at most Limit records", check(func(b *bed) {
 		var made []*lanyard.Record
 		for i := range 120 {
 			made = append(made, b.start([]string{"alice", "alice", "bob"}[i%3]))
@@ -45,7 +45,7 @@ var listCases = []Case{
 		}
 		b.wantOrder("a sparse query", b.walk(lanyard.Query{Text: made[77].SID.String(), Limit: 2}), made[77:78])
 	})},
-	{"List shows what stays for the whole walk exactly once", check(func(b *bench) {
+	{"List shows what stays for the whole walk exactly once", check(func(b *bed) {
 		var made []*lanyard.Record
 		for range 20 {
 			made = append(made, b.start("alice"))
@@ -73,7 +73,7 @@ var listCases = []Case{
 			b.wantOrder("the walk", got, made)
 		}
 	})},
-	{"List sets Fenced below the global epoch", check(func(b *bench) {
+	{"List sets Fenced below the global epoch", check(func(b *bed) {
 		old := b.start("alice")
 		b.end(lanyard.End{All: true})
 		young := b.start("alice")
@@ -87,7 +87,7 @@ var listCases = []Case{
 			b.wantOrder("live records", b.walk(q), []*lanyard.Record{young})
 		}
 	})},
-	{"List refuses a cursor it did not make", check(func(b *bench) {
+	{"List refuses a cursor it did not make", check(func(b *bed) {
 		for range 5 {
 			b.start("alice")
 		}
@@ -100,7 +100,7 @@ var listCases = []Case{
 	})},
 }
 
-func listMatches(b *bench) {
+func listMatches(b *bed) {
 	old := b.record("alice")
 	old.Device = lanyard.Device{Label: "Kitchen Laptop", UserAgent: "Firefox/140", IP: "192.0.2.7"}
 	b.create(old, lanyard.Limit{})
@@ -155,7 +155,7 @@ func listMatches(b *bench) {
 }
 
 // wantOrder expects exactly these records in this order.
-func (b *bench) wantOrder(what string, got, want []*lanyard.Record) {
+func (b *bed) wantOrder(what string, got, want []*lanyard.Record) {
 	b.Helper()
 	if !slices.EqualFunc(got, want, func(g, w *lanyard.Record) bool { return g.SID == w.SID }) {
 		b.Errorf("%s:\n got %v\nwant %v", what, sids(got), sids(want))

@@ -8,7 +8,7 @@ import (
 )
 
 var onceCases = []Case{
-	{"Once returns true to one caller", check(func(b *bench) {
+	{"Once returns true to one caller", check(func(b *bed) {
 		for _, key := range []string{"jti:abc", "jti:abd", "x' OR '1'='1", "%", strings.Repeat("k", 64)} {
 			b.wantOnce(key, now, until, true)
 			b.wantOnce(key, now, until, false)
@@ -16,7 +16,7 @@ var onceCases = []Case{
 			b.wantOnce(key, now-minute, until, false)
 		}
 	})},
-	{"Once holds a key until its time, also when pruned", check(func(b *bench) {
+	{"Once holds a key until its time, also when pruned", check(func(b *bed) {
 		for i := range 20 {
 			b.wantOnce(fmt.Sprint("key", i), now, until, true)
 		}
@@ -25,7 +25,7 @@ var onceCases = []Case{
 			b.wantOnce(fmt.Sprint("key", i), until-1, until, false)
 		}
 	})},
-	{"Once does not mix keys with SIDs or subjects", check(func(b *bench) {
+	{"Once does not mix keys with SIDs or subjects", check(func(b *bed) {
 		r := b.start("alice")
 		b.wantOnce("alice", now, until, true)
 		b.wantOnce(r.SID.String(), now, until, true)
@@ -33,7 +33,7 @@ var onceCases = []Case{
 	})},
 }
 
-func (b *bench) wantOnce(key string, now, until lanyard.Time, want bool) {
+func (b *bed) wantOnce(key string, now, until lanyard.Time, want bool) {
 	b.Helper()
 	got, err := b.store.Once(b.ctx, key, now, until)
 	if err != nil {

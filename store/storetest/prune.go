@@ -3,7 +3,7 @@ package storetest
 import "github.com/lanyard-go/lanyard"
 
 var pruneCases = []Case{
-	{"Prune ends what is past its deadlines, with the reason", check(func(b *bench) {
+	{"Prune ends what is past its deadlines, with the reason", check(func(b *bed) {
 		idled, expired, live := b.record("alice"), b.record("bob"), b.record("carol")
 		idled.IdleExpiresAt = now
 		expired.ExpiresAt = now
@@ -30,7 +30,7 @@ var pruneCases = []Case{
 		b.wantEntries("the feed after ends by deadline", entries)
 		b.wantRecords("those ended again", b.prune(lanyard.Prune{Now: now, Limit: 10}).Records)
 	})},
-	{"Prune by deadline leaves the records handed off", check(func(b *bench) {
+	{"Prune by deadline leaves the records handed off", check(func(b *bed) {
 		origin := b.record("alice")
 		origin.IdleExpiresAt = now
 		b.create(origin, lanyard.Limit{})
@@ -39,7 +39,7 @@ var pruneCases = []Case{
 		b.wantRecords("those ended", done.Records, origin)
 		b.wantLive(phone)
 	})},
-	{"Prune ends what is fenced", check(func(b *bench) {
+	{"Prune ends what is fenced", check(func(b *bed) {
 		old := []*lanyard.Record{b.start("alice"), b.start("bob"), b.start("")}
 		over := b.start("alice")
 		b.end(lanyard.End{SID: over.SID})
@@ -56,7 +56,7 @@ var pruneCases = []Case{
 		done = b.prune(lanyard.Prune{Now: now, Limit: 10})
 		b.wantRecords("those ended the next time", done.Records, young)
 	})},
-	{"Prune ends at most Limit records and says when more are left", check(func(b *bench) {
+	{"Prune ends at most Limit records and says when more are left", check(func(b *bed) {
 		for _, fenced := range []bool{false, true} {
 			var all []*lanyard.Record
 			for i := range 25 {
@@ -84,7 +84,7 @@ var pruneCases = []Case{
 			b.wantRecords("those ended in several calls", ended, all...)
 		}
 	})},
-	{"Prune removes what ended long enough ago", check(func(b *bench) {
+	{"Prune removes what ended long enough ago", check(func(b *bed) {
 		early, late := b.start("alice"), b.start("alice")
 		live, bob := b.start("alice"), b.start("bob")
 		for i, r := range []*lanyard.Record{early, late} {
@@ -106,7 +106,7 @@ var pruneCases = []Case{
 		b.wantRecords("in the end", b.walk(lanyard.Query{}), live, bob)
 		b.wantRecords("the subject's in the end", b.walk(lanyard.Query{Subject: "alice"}), live)
 	})},
-	{"Prune removes feed entries that matter no more", check(func(b *bench) {
+	{"Prune removes feed entries that matter no more", check(func(b *bed) {
 		long, short := b.start("alice"), b.start("bob")
 		e := ending(lanyard.End{SID: long.SID})
 		e.Until = until + minute
@@ -136,7 +136,7 @@ var pruneCases = []Case{
 }
 
 // wantPruned expects that Prune has ended r for the given reason.
-func (b *bench) wantPruned(r *lanyard.Record, reason lanyard.Reason) {
+func (b *bed) wantPruned(r *lanyard.Record, reason lanyard.Reason) {
 	b.Helper()
 	got := b.get(r.SID)
 	if got.EndReason != reason || got.EndedAt == 0 || got.EndedAt > now {

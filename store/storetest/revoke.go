@@ -3,7 +3,7 @@ package storetest
 import "github.com/lanyard-go/lanyard"
 
 var revokeCases = []Case{
-	{"Revoke ends one record and appends to the feed", check(func(b *bench) {
+	{"Revoke ends one record and appends to the feed", check(func(b *bed) {
 		r, other := b.fullToken(), b.start("alice")
 		b.create(r, lanyard.Limit{})
 		cursor := b.head()
@@ -16,7 +16,7 @@ var revokeCases = []Case{
 		entries, _ := b.feedAfter(cursor)
 		b.wantEntries("the feed", entries, ofSession(r, lanyard.ReasonLogout))
 	})},
-	{"Revoke leaves a record that has ended as it is", check(func(b *bench) {
+	{"Revoke leaves a record that has ended as it is", check(func(b *bed) {
 		r := b.start("alice")
 		b.end(lanyard.End{SID: r.SID})
 		first, cursor := b.get(r.SID), b.head()
@@ -34,7 +34,7 @@ var revokeCases = []Case{
 			}
 		}
 	})},
-	{"Revoke answers that there is no such record", check(func(b *bench) {
+	{"Revoke answers that there is no such record", check(func(b *bed) {
 		r := b.start("alice")
 		done, err := b.store.Revoke(b.ctx, ending(lanyard.End{SID: sid("alice", base, 999)}))
 		b.wantIs("Revoke of an unknown SID", err, lanyard.ErrNotFound)
@@ -43,7 +43,7 @@ var revokeCases = []Case{
 		entries, _ := b.feedAfter("")
 		b.wantEntries("the feed", entries)
 	})},
-	{"Revoke ends the records handed off, through others too", check(func(b *bench) {
+	{"Revoke ends the records handed off, through others too", check(func(b *bed) {
 		origin := b.start("alice")
 		phone, tablet := b.linked(origin), b.linked(origin)
 		watch := b.linked(phone)
@@ -64,7 +64,7 @@ var revokeCases = []Case{
 		entries, _ = b.feedAfter(done.Cursor)
 		b.wantEntries("the feed behind the outcome", entries)
 	})},
-	{"Revoke of a record handed off leaves its origin", check(func(b *bench) {
+	{"Revoke of a record handed off leaves its origin", check(func(b *bed) {
 		origin := b.start("alice")
 		phone, tablet := b.linked(origin), b.linked(origin)
 		done := b.end(lanyard.End{SID: phone.SID})
@@ -72,7 +72,7 @@ var revokeCases = []Case{
 		b.wantLive(origin)
 		b.wantLive(tablet)
 	})},
-	{"Revoke reaches records handed off from one that has ended", check(func(b *bench) {
+	{"Revoke reaches records handed off from one that has ended", check(func(b *bed) {
 		origin := b.record("alice")
 		origin.IdleExpiresAt = now
 		b.create(origin, lanyard.Limit{})
@@ -86,21 +86,21 @@ var revokeCases = []Case{
 		b.wantEnded(watch, nil, lanyard.ReasonLinked, "somebody")
 		b.wantEnded(origin, nil, lanyard.ReasonIdle, b.get(origin.SID).EndedBy)
 	})},
-	{"Revoke with KeepLinked spares the records handed off", check(func(b *bench) {
+	{"Revoke with KeepLinked spares the records handed off", check(func(b *bed) {
 		origin := b.start("alice")
 		phone := b.linked(origin)
 		done := b.end(lanyard.End{SID: origin.SID, KeepLinked: true})
 		b.wantRecords("those ended", done.Records, origin)
 		b.wantLive(phone)
 	})},
-	{"Revoke of a fenced record writes down why it ended", check(func(b *bench) {
+	{"Revoke of a fenced record writes down why it ended", check(func(b *bed) {
 		r := b.start("alice")
 		b.end(lanyard.End{All: true})
 		done := b.end(lanyard.End{SID: r.SID})
 		b.wantEnded(r, b.only(done.Records), lanyard.ReasonRevokedAll, "somebody")
 		b.wantRecords("those ended again", b.end(lanyard.End{SID: r.SID}).Records)
 	})},
-	{"Revoke refuses an End that does not say what or why", check(func(b *bench) {
+	{"Revoke refuses an End that does not say what or why", check(func(b *bed) {
 		r := b.start("alice")
 		for _, e := range []lanyard.End{
 			{Reason: lanyard.ReasonAdmin},

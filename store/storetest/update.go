@@ -7,7 +7,7 @@ import (
 )
 
 var updateCases = []Case{
-	{"Update replaces the record and raises its version", check(func(b *bench) {
+	{"Update replaces the record and raises its version", check(func(b *bed) {
 		r := b.start("alice")
 		for version := uint64(1); version < 5; {
 			r = b.get(r.SID)
@@ -29,7 +29,7 @@ var updateCases = []Case{
 			b.wantStored("the stored record", want)
 		}
 	})},
-	{"Update gives a conflict for a record changed meanwhile", check(func(b *bench) {
+	{"Update gives a conflict for a record changed meanwhile", check(func(b *bed) {
 		r := b.start("alice")
 		mine, theirs := b.get(r.SID), b.get(r.SID)
 		theirs.Data = []byte("theirs")
@@ -44,7 +44,7 @@ var updateCases = []Case{
 		b.refusedUpdate(zero, lanyard.ErrConflict)
 		b.wantStored("the first to write", theirs)
 	})},
-	{"Update leaves an ended record ended", check(func(b *bench) {
+	{"Update leaves an ended record ended", check(func(b *bed) {
 		r := b.start("alice")
 		stale := b.get(r.SID)
 		b.end(lanyard.End{SID: r.SID})
@@ -54,7 +54,7 @@ var updateCases = []Case{
 		b.refusedUpdate(current, lanyard.ErrEnded)
 		b.wantEnded(r, nil, lanyard.ReasonLogout, "somebody")
 	})},
-	{"Update leaves a fenced record fenced", check(func(b *bench) {
+	{"Update leaves a fenced record fenced", check(func(b *bed) {
 		r := b.start("alice")
 		done := b.end(lanyard.End{All: true})
 		stale := r.Clone()
@@ -67,7 +67,7 @@ var updateCases = []Case{
 			b.Error("the record is not fenced any more")
 		}
 	})},
-	{"Update never makes a record", check(func(b *bench) {
+	{"Update never makes a record", check(func(b *bed) {
 		r := b.record("alice")
 		for _, version := range []uint64{0, 1} {
 			r.Version = version
@@ -79,7 +79,7 @@ var updateCases = []Case{
 		b.wantEntries("the feed after a refused Update", entries)
 		b.wantRecords("the subject's records", b.walk(lanyard.Query{Subject: "alice"}))
 	})},
-	{"Update never ends a record", check(func(b *bench) {
+	{"Update never ends a record", check(func(b *bed) {
 		r := b.start("alice")
 		over := b.get(r.SID)
 		over.EndReason, over.EndedAt = lanyard.ReasonLogout, now
@@ -91,7 +91,7 @@ var updateCases = []Case{
 		entries, _ := b.feedAfter(cursor)
 		b.wantEntries("the feed after a refused Update", entries)
 	})},
-	{"Update appends its entries in the same step", check(func(b *bench) {
+	{"Update appends its entries in the same step", check(func(b *bed) {
 		r := b.start("alice")
 		cursor := b.head()
 		r.Generation = 2
@@ -103,7 +103,7 @@ var updateCases = []Case{
 		entries, _ = b.feedAfter(cursor)
 		b.wantEntries("the feed after an Update without entries", entries)
 	})},
-	{"Update with moved deadlines moves the end", check(func(b *bench) {
+	{"Update with moved deadlines moves the end", check(func(b *bed) {
 		later, sooner := b.start("alice"), b.start("alice")
 		later.IdleExpiresAt = idle + 10*minute
 		b.update(later)
@@ -122,7 +122,7 @@ var updateCases = []Case{
 var aKey = lanyard.Entry{Kind: lanyard.EntryKey, Key: "k1", Reason: lanyard.ReasonAdmin, At: now, Until: until}
 
 // refusedUpdate expects Update to fail with the sentinel and to change nothing.
-func (b *bench) refusedUpdate(r *lanyard.Record, sentinel error) {
+func (b *bed) refusedUpdate(r *lanyard.Record, sentinel error) {
 	b.Helper()
 	before, version, cursor := b.get(r.SID), r.Version, b.head()
 	if err := b.store.Update(b.ctx, r, aKey); !errors.Is(err, sentinel) {

@@ -35,14 +35,15 @@ CREATE TABLE directory_clients (
     may_introspect      BOOLEAN NOT NULL,
     may_follow          BOOLEAN NOT NULL,
     may_create_sessions BOOLEAN NOT NULL,
+    may_administer      BOOLEAN NOT NULL,
     created             BIGINT  NOT NULL
 );
 
 -- The program's own client, for the built-in login.
 INSERT INTO directory_clients
-    (id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, created)
+    (id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created)
 VALUES
-    ('lanyard', 'lanyard', TRUE, '', '[]', '[]', '["refresh_token"]', FALSE, FALSE, FALSE, 0);
+    ('lanyard', 'lanyard', TRUE, '', '[]', '[]', '["refresh_token"]', FALSE, FALSE, FALSE, FALSE, 0);
 
 -- bucket is a digest, so that rows have one size whatever strangers send.
 CREATE TABLE directory_throttle (

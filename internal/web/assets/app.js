@@ -4,15 +4,16 @@
 for (const button of document.querySelectorAll("button[data-reveal]")) {
   const input = document.getElementById(button.dataset.reveal);
   if (!input) continue;
+  const what = input.labels[0]?.textContent.toLowerCase() ?? "password";
   const show = (on) => {
     input.type = on ? "text" : "password";
     button.textContent = on ? "Hide" : "Show";
-    button.setAttribute("aria-pressed", String(on));
+    button.setAttribute("aria-label", (on ? "Hide " : "Show ") + what);
   };
   button.addEventListener("click", () => show(input.type === "password"));
   // Masked again before it is sent: browsers remember what was typed into plain text fields.
   input.form?.addEventListener("submit", () => show(false));
-  button.setAttribute("aria-label", "Show " + (input.labels[0]?.textContent.toLowerCase() ?? "password"));
+  show(false);
   button.hidden = false;
 }
 
@@ -25,9 +26,15 @@ for (const form of document.forms) {
     }
     form.setAttribute("aria-busy", "true");
     const button = event.submitter;
-    if (!button) return;
-    button.setAttribute("aria-disabled", "true");
-    if (button.dataset.busy) button.textContent = button.dataset.busy;
+    const label = button ? [...button.childNodes] : [];
+    button?.setAttribute("aria-disabled", "true");
+    if (button?.dataset.busy) button.textContent = button.dataset.busy;
+    // The person may have stopped the request; the page then stays, and has to be usable again.
+    setTimeout(() => {
+      form.removeAttribute("aria-busy");
+      button?.removeAttribute("aria-disabled");
+      button?.replaceChildren(...label);
+    }, 15000);
   });
 }
 

@@ -23,23 +23,23 @@ const (
 	absolute              = base + 720*minute
 )
 
-// bench is a case at work: the store under test and the steps that cases share.
+// bed is a case at work: the store under test and the steps that cases share.
 // Those named like methods of the store do not expect an error.
-type bench struct {
+type bed struct {
 	testing.TB
 	store lanyard.Store
 	ctx   context.Context
 	made  atomic.Uint64 // records so far
 }
 
-func check(f func(*bench)) func(testing.TB, lanyard.Store) {
+func check(f func(*bed)) func(testing.TB, lanyard.Store) {
 	return func(t testing.TB, s lanyard.Store) {
-		f(&bench{TB: t, store: s, ctx: context.Background()})
+		f(&bed{TB: t, store: s, ctx: context.Background()})
 	}
 }
 
 // record returns a new cookie record, later than all before it.
-func (b *bench) record(subject string) *lanyard.Record {
+func (b *bed) record(subject string) *lanyard.Record {
 	n := b.made.Add(1)
 	created := base + lanyard.Time(n)
 	r := &lanyard.Record{
@@ -69,7 +69,7 @@ func sid(subject string, at lanyard.Time, n uint64) lanyard.SID {
 }
 
 // start creates a new record of the subject.
-func (b *bench) start(subject string) *lanyard.Record {
+func (b *bed) start(subject string) *lanyard.Record {
 	b.Helper()
 	r := b.record(subject)
 	b.create(r, lanyard.Limit{})
@@ -77,7 +77,7 @@ func (b *bench) start(subject string) *lanyard.Record {
 }
 
 // linked creates a new record that was handed off from another.
-func (b *bench) linked(origin *lanyard.Record) *lanyard.Record {
+func (b *bed) linked(origin *lanyard.Record) *lanyard.Record {
 	b.Helper()
 	r := b.record(origin.Subject)
 	r.Origin = origin.SID
@@ -85,7 +85,7 @@ func (b *bench) linked(origin *lanyard.Record) *lanyard.Record {
 	return r
 }
 
-func (b *bench) create(r *lanyard.Record, limit lanyard.Limit) []*lanyard.Record {
+func (b *bed) create(r *lanyard.Record, limit lanyard.Limit) []*lanyard.Record {
 	b.Helper()
 	ended, err := b.store.Create(b.ctx, r, limit)
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *bench) create(r *lanyard.Record, limit lanyard.Limit) []*lanyard.Record
 	return ended
 }
 
-func (b *bench) get(sid lanyard.SID) *lanyard.Record {
+func (b *bed) get(sid lanyard.SID) *lanyard.Record {
 	b.Helper()
 	r, err := b.store.Get(b.ctx, sid)
 	if err != nil {
@@ -103,14 +103,14 @@ func (b *bench) get(sid lanyard.SID) *lanyard.Record {
 	return r
 }
 
-func (b *bench) update(r *lanyard.Record, announce ...lanyard.Entry) {
+func (b *bed) update(r *lanyard.Record, announce ...lanyard.Entry) {
 	b.Helper()
 	if err := b.store.Update(b.ctx, r, announce...); err != nil {
 		b.Fatalf("Update: %v", err)
 	}
 }
 
-func (b *bench) revoke(e lanyard.End) lanyard.Ended {
+func (b *bed) revoke(e lanyard.End) lanyard.Ended {
 	b.Helper()
 	done, err := b.store.Revoke(b.ctx, e)
 	if err != nil {
@@ -120,7 +120,7 @@ func (b *bench) revoke(e lanyard.End) lanyard.Ended {
 }
 
 // end completes e with a reason, who asks, and times, and revokes.
-func (b *bench) end(e lanyard.End) lanyard.Ended {
+func (b *bed) end(e lanyard.End) lanyard.Ended {
 	b.Helper()
 	return b.revoke(ending(e))
 }
@@ -130,7 +130,7 @@ func ending(e lanyard.End) lanyard.End {
 	return e
 }
 
-func (b *bench) prune(p lanyard.Prune) lanyard.Ended {
+func (b *bed) prune(p lanyard.Prune) lanyard.Ended {
 	b.Helper()
 	done, err := b.store.Prune(b.ctx, p)
 	if err != nil {
@@ -141,7 +141,7 @@ func (b *bench) prune(p lanyard.Prune) lanyard.Ended {
 
 // feedAfter returns all entries after the cursor and the cursor behind them,
 // read in small pages.
-func (b *bench) feedAfter(cursor string) ([]lanyard.Entry, string) {
+func (b *bed) feedAfter(cursor string) ([]lanyard.Entry, string) {
 	b.Helper()
 	var all []lanyard.Entry
 	for range 10_000 {
@@ -163,14 +163,14 @@ func (b *bench) feedAfter(cursor string) ([]lanyard.Entry, string) {
 }
 
 // head returns the cursor behind everything there is.
-func (b *bench) head() string {
+func (b *bed) head() string {
 	b.Helper()
 	_, cursor := b.feedAfter("")
 	return cursor
 }
 
 // walk returns the records of all pages of a query, and checks the pages.
-func (b *bench) walk(q lanyard.Query) []*lanyard.Record {
+func (b *bed) walk(q lanyard.Query) []*lanyard.Record {
 	b.Helper()
 	var all []*lanyard.Record
 	for range 10_000 {
@@ -192,7 +192,7 @@ func (b *bench) walk(q lanyard.Query) []*lanyard.Record {
 }
 
 // wantIs expects err to match the sentinel.
-func (b *bench) wantIs(what string, err, sentinel error) {
+func (b *bed) wantIs(what string, err, sentinel error) {
 	b.Helper()
 	if !errors.Is(err, sentinel) {
 		b.Errorf("%s: error %v, want %v", what, err, sentinel)
@@ -200,7 +200,7 @@ func (b *bench) wantIs(what string, err, sentinel error) {
 }
 
 // wantSame expects two records to be alike in every field.
-func (b *bench) wantSame(what string, got, want *lanyard.Record) {
+func (b *bed) wantSame(what string, got, want *lanyard.Record) {
 	b.Helper()
 	if !reflect.DeepEqual(got, want) {
 		b.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
@@ -208,13 +208,13 @@ func (b *bench) wantSame(what string, got, want *lanyard.Record) {
 }
 
 // wantStored expects the store to hold r as it is.
-func (b *bench) wantStored(what string, r *lanyard.Record) {
+func (b *bed) wantStored(what string, r *lanyard.Record) {
 	b.Helper()
 	b.wantSame(what, b.get(r.SID), r)
 }
 
 // wantRecords expects exactly these records, in any order.
-func (b *bench) wantRecords(what string, got []*lanyard.Record, want ...*lanyard.Record) {
+func (b *bed) wantRecords(what string, got []*lanyard.Record, want ...*lanyard.Record) {
 	b.Helper()
 	missing := make(map[lanyard.SID]bool)
 	for _, r := range want {
@@ -233,7 +233,7 @@ func (b *bench) wantRecords(what string, got []*lanyard.Record, want ...*lanyard
 
 // wantEnded expects that before has ended in the store for the given reason,
 // with every other field as it was, and that got, if not nil, is the same.
-func (b *bench) wantEnded(before, got *lanyard.Record, reason lanyard.Reason, by string) {
+func (b *bed) wantEnded(before, got *lanyard.Record, reason lanyard.Reason, by string) {
 	b.Helper()
 	stored := b.get(before.SID)
 	if !stored.Ended() || stored.EndReason != reason || stored.EndedBy != by || stored.EndedAt != now {
@@ -253,7 +253,7 @@ func (b *bench) wantEnded(before, got *lanyard.Record, reason lanyard.Reason, by
 }
 
 // wantLive expects that r has not ended.
-func (b *bench) wantLive(r *lanyard.Record) {
+func (b *bed) wantLive(r *lanyard.Record) {
 	b.Helper()
 	if got := b.get(r.SID); got.Ended() {
 		b.Errorf("%s has ended (%q, fenced %v), want it live", r.SID, got.EndReason, got.Fenced)
@@ -261,7 +261,7 @@ func (b *bench) wantLive(r *lanyard.Record) {
 }
 
 // wantEntries expects these entries, in this order.
-func (b *bench) wantEntries(what string, got []lanyard.Entry, want ...lanyard.Entry) {
+func (b *bed) wantEntries(what string, got []lanyard.Entry, want ...lanyard.Entry) {
 	b.Helper()
 	if len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
 		b.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
@@ -274,7 +274,7 @@ func ofSession(r *lanyard.Record, reason lanyard.Reason) lanyard.Entry {
 }
 
 // only returns the record of an outcome that should hold one.
-func (b *bench) only(records []*lanyard.Record) *lanyard.Record {
+func (b *bed) only(records []*lanyard.Record) *lanyard.Record {
 	b.Helper()
 	if len(records) != 1 {
 		b.Fatalf("%d records were returned as ended, want 1", len(records))

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/lanyard-go/lanyard"
@@ -28,73 +26,21 @@ const (
 	sqlCount = `SELECT count(*) FROM sessions WHERE ended_at IS NULL AND deadline > ?`
 )
 
-// reader is a connection with its statements. A fixed number of them bounds the
-// memory SQLite takes, and leaves the settings of the caller's pool alone.
-type reader struct {
-	conn                                         *sql.Conn
-	get, list, listSubject, feed, epoch, counted *sql.Stmt
-}
+var readStatements = []string{sqlGet, sqlList, sqlListSubject, sqlFeed, sqlEpoch, sqlCount}
 
-func newReader(ctx context.Context, db *sql.DB) (*reader, error) {
-	conn, err := connect(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{conn: conn}
-	err = prepare(ctx, conn, map[string]**sql.Stmt{
-		sqlGet: &r.get, sqlList: &r.list, sqlListSubject: &r.listSubject,
-		sqlFeed: &r.feed, sqlEpoch: &r.epoch, sqlCount: &r.counted,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// connect takes a connection and checks its settings.
-func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", explain(err))
-	}
-	if err := checkSettings(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
-}
-
-// prepare fills in the statements, or closes the connection.
-func prepare(ctx context.Context, conn *sql.Conn, into map[string]**sql.Stmt) error {
-	for text, stmt := range into {
-		var err error
-		if *stmt, err = conn.PrepareContext(ctx, text); err != nil {
-			return errors.Join(fmt.Errorf("preparing statements: %w", explain(err)), conn.Close())
-		}
-	}
-	return nil
-}
-
-// close gives the connection back to the pool. Its statements are freed first,
-// because the pool may keep the connection.
-func (r *reader) close() {
-	for _, stmt := range []*sql.Stmt{r.get, r.list, r.listSubject, r.feed, r.epoch, r.counted} {
-		_ = stmt.Close()
-	}
-	_ = r.conn.Close()
-}
-
-// read runs f with a reader that nobody else uses meanwhile. An error is
-// explained and says what was being done.
-func (s *Store) read(ctx context.Context, doing string, f func(*reader) error) error {
+// read runs f with a connection that nobody else uses meanwhile. Their number is
+// fixed: that bounds the memory SQLite takes, and leaves the settings of the
+// caller's pool alone.
+func (s *Store) read(ctx context.Context, doing string, f func(*connection) error) error {
 	select {
 	case <-s.closed:
 		return fmt.Errorf("%s: %w", doing, ErrClosed)
 	default:
 	}
 	select {
-	case r := <-s.readers:
-		defer func() { s.readers <- r }()
-		if err := f(r); err != nil {
+	case c := <-s.readers:
+		defer func() { s.readers <- c }()
+		if err := f(c); err != nil {
 			return fmt.Errorf("%s: %w", doing, explain(err))
 		}
 		return nil

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyard-go/lanyard/token"
+)
+
+func tokenCommand() *cobra.Command {
+	cmd := group("token", "read an access token and say what is wrong with it", "  lanyard token inspect < token.txt")
+	cmd.AddCommand(tokenInspect(), tokenVerify())
+	return cmd
+}
+
+// readToken takes a token from a file or standard input, never from the command
+// line, where other users of the machine could see it.
+func readToken(cmd *cobra.Command, args []string) (string, error) {
+	in := cmd.InOrStdin()
+	if len(args) == 1 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return "", usage("token file: %v; the token itself is not an argument, pipe it in", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, 1<<20)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", usage("no token on standard input")
+	}
+	return line, nil
+}
+
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage("%s takes at most one file; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
+}
+
+func tokenInspect() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "inspect [FILE]", Short: "show what a token says, without verifying it", Args: atMostOne,
+		Example: "  lanyard token inspect < token.txt",
+	}
+	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		text, err := readToken(cmd, args)
+		if err != nil {
+			return err
+		}
+		report := token.Inspect(text, time.Now())
+		return show(cmd, report, func(w io.Writer) {
+			fmt.Fprintf(w, "header   %s\npayload  %s\n%s", report.Header, report.Payload, report)
+		})
+	}
+	return cmd
+}
+
+func tokenVerify() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "verify [FILE]", Short: "verify a token with an issuer's public keys", Args: atMostOne,
+		Long:    "Verifies a token with a JWK set from a file (see: lanyard keys export-jwks). Exit code 0 means that signature, issuer, audience and times hold; whether its session still lives only the server knows.",
+		Example: "  lanyard keys export-jwks > jwks.json\n  lanyard token verify --jwks jwks.json --issuer http://localhost:8080 < token.txt",
+	}
+	cmd.Flags().Bool("json", false, "print JSON")
+	jwks := cmd.Flags().String("jwks", "", "file with the issuer's JWK set (required)")
+	issuer := cmd.Flags().String("issuer", "", "the issuer the token must name (required)")
+	audience := cmd.Flags().String("audience", "", "the audience the token must name (default the issuer)")
+	rs256 := cmd.Flags().Bool("allow-rs256", false, "accept RS256 too")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *jwks == "" || *issuer == "" {
+			return usage("--jwks and --issuer are needed")
+		}
+		set, err := os.ReadFile(*jwks)
+		if err != nil {
+			return usage("setting jwks: %v", err)
+		}
+		keys, err := token.ParseJWKS(set)
+		if err != nil {
+			return usage("setting jwks: %s: %v", *jwks, err)
+		}
+		if *audience == "" {
+			*audience = *issuer
+		}
+		v, err := token.NewVerifier(token.VerifierConfig{Issuer: *issuer, Audience: *audience, Keys: keys, CacheSize: -1, AllowRS256: *rs256})
+		if err != nil {
+			return usage("%v", err)
+		}
+		text, err := readToken(cmd, args)
+		if err != nil {
+			return err
+		}
+		claims, err := v.Verify(text)
+		if err != nil {
+			if e, ok := errors.AsType[*token.Error](err); ok {
+				return fmt.Errorf("the token does not verify: %s", e.Cause)
+			}
+			return err
+		}
+		return show(cmd, claims, func(w io.Writer) {
+			fmt.Fprintf(w, "the token verifies: %s for %s, until %s\n", claims.Subject, strings.Join(claims.Audience, " "), claims.Expiry.Format(time.RFC3339))
+		})
+	}
+	return cmd
+}

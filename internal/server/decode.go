@@ -1,0 +1,149 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/lanyard-go/lanyard/internal/jose"
+)
+
+const maxBody = 64 << 10
+
+// badRequest is a request that cannot be understood; the message names the
+// member or parameter.
+type badRequest struct {
+	status  int
+	code    string
+	message string
+}
+
+func (e *badRequest) Error() string { return e.message }
+
+func bad(format string, args ...any) error {
+	return &badRequest{http.StatusBadRequest, "invalid_request", fmt.Sprintf(format, args...)}
+}
+
+// readBody reads a body of the wanted media type, whole, within its limit.
+func readBody(w http.ResponseWriter, r *http.Request, mediaType string, limit int64) ([]byte, error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	if err != nil || kind != mediaType || len(r.Header["Content-Type"]) != 1 || charset != "" && charset != "utf-8" {
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as Content-Type: " + mediaType + " in UTF-8."}
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body without a Content-Encoding."}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &badRequest{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body may have %d bytes at most.", limit)}
+	}
+	if err != nil {
+		return nil, &badRequest{http.StatusBadRequest, "invalid_request", "The body could not be read to its end."}
+	}
+	return body, nil
+}
+
+// readJSON reads exactly one JSON object into v, a pointer to a struct: UTF-8,
+// no unknown, repeated or differently-cased member, nothing behind it.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := readBody(w, r, "application/json", maxBody)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(body, v)
+}
+
+func decodeJSON(body []byte, v any) error {
+	members, err := jose.ParseObject(nil, string(body), jose.Limits{})
+	if err != nil {
+		return bad("The body is not one JSON object in UTF-8 without repeated members.")
+	}
+	known := memberNames(reflect.TypeOf(v).Elem())
+	for _, m := range members {
+		if name := m.Name; !slices.Contains(known, name) {
+			return bad("The member %s is not known here. Known are: %s.", quoted(name), strings.Join(known, ", "))
+		}
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
+			return bad("The member %s must be %s, not %s.", quoted(t.Field), kindWord(t.Type), t.Value)
+		}
+		return bad("The body does not have the right shape.")
+	}
+	return nil
+}
+
+func memberNames(t reflect.Type) (names []string) {
+	for f := range t.Fields() {
+		if f.Anonymous {
+			names = append(names, memberNames(f.Type)...)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+func kindWord(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct:
+		return "a time such as 2026-01-02T15:04:05Z"
+	}
+	return "a number"
+}
+
+// quoted shows what a client sent, cut and made harmless.
+func quoted(s string) string {
+	if len(s) > 40 {
+		s = s[:40]
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// readForm reads an application/x-www-form-urlencoded body. A repeated parameter
+// is refused (RFC 6749 section 3.2), the query is not looked at, and unknown
+// parameters are left to the caller to ignore.
+func readForm(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
+	if _, err := readBodyForm(w, r); err != nil {
+		return nil, err
+	}
+	form := make(map[string]string, len(r.PostForm))
+	for name, values := range r.PostForm {
+		if len(values) != 1 {
+			return nil, bad("The parameter %s is repeated.", quoted(name))
+		}
+		form[name] = values[0]
+	}
+	return form, nil
+}
+
+func readBodyForm(w http.ResponseWriter, r *http.Request) (http.Header, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "invalid_request", "Send the parameters as Content-Type: application/x-www-form-urlencoded."}
+	}
+	if r.PostForm == nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if err := r.ParseForm(); err != nil {
+			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+				return nil, &badRequest{http.StatusRequestEntityTooLarge, "invalid_request", fmt.Sprintf("The body may have %d bytes at most.", maxBody)}
+			}
+			return nil, bad("The form cannot be read.")
+		}
+	}
+	return r.Header, nil
+}

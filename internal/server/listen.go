@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/lanyard-go/lanyard/audit"
+)
+
+// SocketName is the socket in a data directory on which commands talk to the
+// server that runs on it.
+const SocketName = "lanyard.sock"
+
+// Listen opens the address to serve on. It comes before Open, because the
+// default issuer names the port that was really given.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, wrong("listen", "%s is taken by another program; choose another address, such as --listen 127.0.0.1:0 for any free port", address)
+	}
+	if err != nil {
+		return nil, wrong("listen", "%v", err)
+	}
+	return l, nil
+}
+
+// limits of a connection: a client that is slow or sends much costs bounded
+// time and memory.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: log.New(logWriter{s.log}, "", 0),
+	}
+}
+
+type logWriter struct{ log *slog.Logger }
+
+// Write hands net/http's own complaints to the log.
+func (l logWriter) Write(b []byte) (int, error) {
+	l.log.Debug("http", "message", string(b))
+	return len(b), nil
+}
+
+// Serve serves until ctx ends, then lets requests finish and returns nil. Ready
+// is called once everything listens.
+func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error {
+	conf, err := s.TLSConfig()
+	if err != nil {
+		return err
+	}
+	type served struct {
+		srv *http.Server
+		l   net.Listener
+	}
+	list := []served{{s.httpServer(s.handler), secured(l, conf)}}
+	if s.admin != nil {
+		al, err := net.Listen("tcp", s.cfg.AdminListen)
+		if err != nil {
+			return wrong("admin-listen", "%v", err)
+		}
+		list = append(list, served{s.httpServer(s.admin), secured(al, conf)})
+	}
+	sock, err := listenSocket(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	local := s.httpServer(s.local)
+	local.ReadTimeout, local.WriteTimeout = 0, 0 // imports and backups take their time
+	list = append(list, served{local, sock})
+
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	worked := make(chan error, 1)
+	go func() { worked <- s.Run(work) }()
+	failed := make(chan error, len(list))
+	for _, one := range list {
+		go func() {
+			if err := one.srv.Serve(one.l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serving: %w", err)
+			}
+		}()
+	}
+	s.note(audit.ServerStarted)
+	ready()
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.Drain()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	defer cancel()
+	for _, one := range list {
+		if e := one.srv.Shutdown(stop); e != nil {
+			s.log.Warn("requests did not finish in time and were cut off", "error", e)
+			one.srv.Close()
+		}
+	}
+	os.Remove(filepath.Join(s.cfg.Data, SocketName))
+	s.hooks.Wait()
+	s.note(audit.ServerStopped)
+	stopWork()
+	<-worked
+	return err
+}
+
+func secured(l net.Listener, conf *tls.Config) net.Listener {
+	if conf == nil {
+		return l
+	}
+	return tls.NewListener(l, conf)
+}
+
+func (s *Server) note(name audit.Name) {
+	e := audit.Event{Time: s.now().UTC(), Name: name, Actor: "system"}
+	if err := s.trail.Record(context.Background(), e); err != nil {
+		s.sinkFailed(context.Background(), e, err)
+	}
+}
+
+// listenSocket opens the socket for commands. It gets its mode in a directory
+// that nobody else can enter, before it appears under its name.
+func listenSocket(dir string) (net.Listener, error) {
+	stage, err := os.MkdirTemp(dir, ".sock-*")
+	if err != nil {
+		return nil, fmt.Errorf("making the command socket: %w", err)
+	}
+	defer os.RemoveAll(stage)
+	short, done, err := ShortPath(stage)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(short, "s"), Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("making the command socket: %w", err)
+	}
+	l.SetUnlinkOnClose(false)
+	path := filepath.Join(stage, "s")
+	if err := errors.Join(os.Chmod(path, 0o600), os.Rename(path, filepath.Join(dir, SocketName))); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("making the command socket: %w", err)
+	}
+	return l, nil
+}
+
+// ShortPath returns another name for a directory that fits into the 108 bytes of
+// a socket address however deep it lies. Call done after use.
+func ShortPath(dir string) (short string, done func(), err error) {
+	if len(dir) < 80 {
+		return dir, func() {}, nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", f.Fd()), func() { f.Close() }, nil
+}

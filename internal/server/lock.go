@@ -1,0 +1,30 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrBusy is returned when another process uses the data directory.
+var ErrBusy = errors.New("the data directory is in use by another lanyard process")
+
+// lockDir keeps other processes off a data directory whose stores have one
+// owner. The lock goes with the process, however it dies.
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("setting data: opening the lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("setting data: %s: %w; stop it, or give this one a --data of its own", dir, ErrBusy)
+		}
+		return nil, fmt.Errorf("setting data: locking %s: %w", path, err)
+	}
+	return f, nil
+}

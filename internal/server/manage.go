@@ -1,0 +1,379 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/api"
+	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/internal/directory"
+	"github.com/lanyard-go/lanyard/token"
+)
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+func fields(s string) []string              { return strings.Fields(s) }
+
+// loginProblem words the library's complaint about a Login for whoever sent it.
+func loginProblem(err error) string {
+	text := strings.TrimPrefix(err.Error(), "lanyard: Login.")
+	for field, member := range map[string]string{"Subject": "subject", "Methods": "amr", "Class": "acr", "Device": "device", "Scope": "scope", "Channel": "channel"} {
+		if rest, ok := strings.CutPrefix(text, field+": "); ok {
+			return "The member \"" + member + "\": " + rest + "."
+		}
+	}
+	return "The session cannot be started as asked."
+}
+
+func apiUser(u directory.User) api.User {
+	out := api.User{Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, CreatedAt: u.Created, Pending: !u.HasPassword}
+	if !u.LastLogin.IsZero() {
+		out.LastLogin = &u.LastLogin
+	}
+	return out
+}
+
+func (s *Server) adminUsers(w http.ResponseWriter, r *http.Request) {
+	limit, err := queryLimit(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if limit == 0 {
+		limit = 100
+	}
+	list, err := s.dir.Users(r.Context(), r.URL.Query().Get("cursor"), limit)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.Users{Users: make([]api.User, len(list))}
+	for i, u := range list {
+		out.Users[i] = apiUser(u)
+	}
+	if len(list) == limit {
+		out.Next = list[limit-1].Name
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request) {
+	var in api.UserRequest
+	if err := readJSON(w, r, &in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out, err := s.addUser(r, in)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// addUser adds a user without a password, and makes the link with which the
+// person chooses one: administrators never know anybody's password.
+func (s *Server) addUser(r *http.Request, in api.UserRequest) (*api.UserAdded, error) {
+	u, err := s.dir.AddUser(r.Context(), directory.NewUser{Name: in.Name, Admin: in.Admin})
+	if err != nil {
+		return nil, err
+	}
+	s.adminEvent(r, audit.Event{Name: audit.UserAdded, Subject: u.Name})
+	return s.resetLink(r, u.Name)
+}
+
+// resetLink makes a one-time link to choose a new password. The code stands
+// behind the # and is never sent to a server in an address.
+func (s *Server) resetLink(r *http.Request, name string) (*api.UserAdded, error) {
+	u, err := s.dir.User(r.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	code, expires, err := s.dir.NewReset(r.Context(), u.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.adminEvent(r, audit.Event{Name: audit.PasswordResetRequested, Subject: u.Name})
+	out := &api.UserAdded{User: apiUser(u), ResetURL: s.m.Issuer() + "/reset#" + code.Reveal(), ExpiresAt: expires}
+	s.mailReset(u.Name, out.ResetURL, expires)
+	return out, nil
+}
+
+func (s *Server) adminReset(w http.ResponseWriter, r *http.Request) {
+	out, err := s.resetLink(r, r.PathValue("name"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) adminDisable(w http.ResponseWriter, r *http.Request) { s.adminToggle(w, r, true) }
+func (s *Server) adminEnable(w http.ResponseWriter, r *http.Request)  { s.adminToggle(w, r, false) }
+
+func (s *Server) adminToggle(w http.ResponseWriter, r *http.Request, disabled bool) {
+	u, err := s.setDisabled(r, r.PathValue("name"), disabled)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, apiUser(u))
+}
+
+// setDisabled closes an account and ends its sessions, in this order, so that no
+// login slips in between.
+func (s *Server) setDisabled(r *http.Request, name string, disabled bool) (directory.User, error) {
+	u, err := s.dir.User(r.Context(), name)
+	if err != nil {
+		return u, err
+	}
+	if err := s.dir.SetDisabled(r.Context(), u.Name, disabled); err != nil {
+		return u, err
+	}
+	event := audit.UserEnabled
+	if disabled {
+		event = audit.UserDisabled
+		if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonDisabled, By: who(r.Context()).name}); err != nil {
+			return u, err
+		}
+	}
+	s.adminEvent(r, audit.Event{Name: event, Subject: u.Name})
+	u.Disabled = disabled
+	return u, nil
+}
+
+func apiKey(k token.KeyInfo) api.Key {
+	out := api.Key{KID: k.ID, Algorithm: string(k.Algorithm), Phase: string(k.Phase), CreatedAt: k.Created, SignsFrom: k.Signs}
+	for _, t := range []struct {
+		from time.Time
+		to   **time.Time
+	}{{k.Retires, &out.RetiresAt}, {k.Removed, &out.RemovedAt}, {k.Withdrawn, &out.WithdrawnAt}} {
+		if !t.from.IsZero() {
+			*t.to = &t.from
+		}
+	}
+	return out
+}
+
+func (s *Server) adminKeys(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, s.listKeys())
+}
+
+func (s *Server) listKeys() api.Keys {
+	out := api.Keys{Keys: []api.Key{}}
+	for _, k := range s.keys.List(s.now()) {
+		out.Keys = append(out.Keys, apiKey(k))
+	}
+	return out
+}
+
+func (s *Server) adminRotate(w http.ResponseWriter, r *http.Request) {
+	k, err := s.rotate(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, apiKey(k))
+}
+
+func (s *Server) rotate(r *http.Request) (token.KeyInfo, error) {
+	k, err := s.keys.Rotate()
+	if err != nil {
+		return k, err
+	}
+	s.adminEvent(r, audit.Event{Name: audit.KeyRotated, Attrs: map[string]string{"kid": k.ID}})
+	return k, nil
+}
+
+func (s *Server) adminWithdraw(w http.ResponseWriter, r *http.Request) {
+	if err := s.withdraw(r, r.PathValue("kid")); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.listKeys())
+}
+
+// withdraw takes a signing key back: refused here at once, and announced on the
+// feed for everybody else.
+func (s *Server) withdraw(r *http.Request, kid string) error {
+	if !slices.ContainsFunc(s.keys.List(s.now()), func(k token.KeyInfo) bool { return k.ID == kid }) {
+		return &badRequest{http.StatusNotFound, "not_found", "There is no such key."}
+	}
+	if err := s.keys.Withdraw(kid); err != nil {
+		return err
+	}
+	if err := s.m.AnnounceKey(r.Context(), kid, lanyard.EndOptions{Reason: lanyard.ReasonAdmin, By: who(r.Context()).name}); err != nil {
+		return err
+	}
+	s.adminEvent(r, audit.Event{Name: audit.KeyWithdrawn, Attrs: map[string]string{"kid": kid}})
+	return nil
+}
+
+func apiClient(c directory.Client) api.OAuthClient {
+	return api.OAuthClient{
+		ID: c.ID, Name: c.Name, Public: c.Public, Audiences: c.Audiences, Scopes: c.Scopes, Grants: c.Grants,
+		MayIntrospect: c.MayIntrospect, MayFollow: c.MayFollow, MayCreateSessions: c.MayCreateSessions, MayAdminister: c.MayAdminister,
+	}
+}
+
+func (s *Server) adminClients(w http.ResponseWriter, r *http.Request) {
+	list, err := s.dir.Clients(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.OAuthClients{Clients: make([]api.OAuthClient, len(list))}
+	for i, c := range list {
+		out.Clients[i] = apiClient(c)
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) adminAddClient(w http.ResponseWriter, r *http.Request) {
+	var in api.OAuthClient
+	if err := readJSON(w, r, &in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	secret, err := s.dir.AddClient(r.Context(), directory.Client{
+		ID: in.ID, Name: in.Name, Public: in.Public, Audiences: in.Audiences, Scopes: in.Scopes, Grants: in.Grants,
+		MayIntrospect: in.MayIntrospect, MayFollow: in.MayFollow, MayCreateSessions: in.MayCreateSessions, MayAdminister: in.MayAdminister,
+	})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.adminEvent(r, audit.Event{Name: audit.ClientAdded, Attrs: map[string]string{"client": in.ID}})
+	writeJSON(w, http.StatusOK, api.ClientAdded{Client: in, Secret: secret.Reveal()})
+}
+
+func (s *Server) adminRemoveClient(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if err := s.dir.RemoveClient(r.Context(), id); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.adminEvent(r, audit.Event{Name: audit.ClientRemoved, Attrs: map[string]string{"client": id}})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func apiEvents(records []audit.Record) []api.Event {
+	out := make([]api.Event, len(records))
+	for i, r := range records {
+		e := r.Event
+		out[i] = api.Event{
+			Seq: r.Seq, Time: e.Time, Event: string(e.Name), Outcome: string(e.Outcome), Severity: string(e.Severity),
+			Actor: e.Actor, Subject: e.Subject, SID: e.SID, Source: e.Source, RequestID: e.RequestID,
+			Methods: e.Methods, Reason: e.Reason, Attrs: e.Attrs,
+		}
+	}
+	return out
+}
+
+func (s *Server) adminAudit(w http.ResponseWriter, r *http.Request) {
+	f := audit.Filter{SID: r.URL.Query().Get("sid"), Subject: r.URL.Query().Get("subject")}
+	var err error
+	if f.Limit, err = queryLimit(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if text := r.URL.Query().Get("after"); text != "" {
+		if f.After, err = strconv.ParseUint(text, 10, 64); err != nil {
+			s.fail(w, r, bad("The parameter after must be the number of an event."))
+			return
+		}
+	}
+	records, err := s.trail.Query(f)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	out := api.Events{Events: apiEvents(records), Next: f.After}
+	if n := len(records); n > 0 {
+		out.Next = records[n-1].Seq
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// The endpoints below are for the owner of the data directory, through the
+// socket in it.
+
+func (s *Server) localAddUser(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+		Admin    bool   `json:"admin"`
+	}
+	if err := readJSON(w, r, &in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	u, err := s.dir.AddUser(r.Context(), directory.NewUser{Name: in.Name, Password: directory.Secret(in.Password), Admin: in.Admin})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.adminEvent(r, audit.Event{Name: audit.UserAdded, Subject: u.Name})
+	writeJSON(w, http.StatusOK, apiUser(u))
+}
+
+func (s *Server) localSetPassword(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Password string `json:"password"`
+	}
+	if err := readJSON(w, r, &in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	u, err := s.dir.User(r.Context(), r.PathValue("name"))
+	if err == nil {
+		err = s.dir.SetPassword(r.Context(), u.Name, directory.Secret(in.Password))
+	}
+	if err == nil {
+		_, err = s.m.EndAll(r.Context(), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: "owner"})
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.adminEvent(r, audit.Event{Name: audit.PasswordChanged, Subject: u.Name})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) localImport(w http.ResponseWriter, r *http.Request) {
+	res, err := s.dir.ImportUsers(r.Context(), io.LimitReader(r.Body, 1<<30))
+	if e, ok := errors.AsType[*directory.ImportError](err); ok {
+		err = bad("%v; nothing was imported", e)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.adminEvent(r, audit.Event{Reason: "users imported", Attrs: map[string]string{"users": strconv.Itoa(res.Users)}})
+	writeJSON(w, http.StatusOK, map[string]int{"users": res.Users, "admins": res.Admins, "disabled": res.Disabled})
+}
+
+func (s *Server) localBackup(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Path string `json:"path"`
+	}
+	if err := readJSON(w, r, &in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.Backup(r.Context(), in.Path); err != nil {
+		s.fail(w, r, bad("backup: %v", err))
+		return
+	}
+	s.adminEvent(r, audit.Event{Reason: "backup written"})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// userPath is a user name inside a path.
+func userPath(name string) string { return url.PathEscape(name) }

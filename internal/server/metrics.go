@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/lanyard-go/lanyard"
+)
+
+// metrics counts outcomes for Prometheus. Its labels come from fixed sets in the
+// code, never from a request.
+type metrics struct {
+	registry *prometheus.Registry
+	outcomes *prometheus.CounterVec
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lanyard_outcomes_total", Help: "Decisions by kind and outcome, such as kind=refresh outcome=rotated.",
+		}, []string{"kind", "outcome"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "lanyard_http_request_duration_seconds", Help: "Time to answer by route and status class.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+		}, []string{"route", "status"}),
+	}
+	live := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "lanyard_sessions_live", Help: "Live sessions, -1 while the store cannot tell."}, func() float64 {
+		c, ok := s.store.(lanyard.Counter)
+		if !ok {
+			return -1
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		n, err := c.Count(ctx, lanyard.TimeOf(s.now()))
+		if err != nil {
+			return -1
+		}
+		return float64(n)
+	})
+	m.registry.MustRegister(m.outcomes, m.requests, live, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Count implements lanyard.Metrics.
+func (m *metrics) Count(kind, outcome string) { m.outcomes.WithLabelValues(kind, outcome).Inc() }
+
+func (m *metrics) observe(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, string(rune('0'+status/100))+"xx").Observe(took.Seconds())
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,98 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/lanyard-go/lanyard"
+)
+
+func encode(w io.Writer, v any) { json.NewEncoder(w).Encode(v) }
+
+// verify answers proxies that ask who makes a request before they pass it on.
+// It counts as activity like a request to the server itself, so that people who
+// only use the application behind the proxy are not signed out.
+func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Authorization, Cookie, Sec-Fetch-Mode")
+	s.m.Handler(http.HandlerFunc(s.verified)).ServeHTTP(w, s.original(r))
+}
+
+// original makes the request that the proxy holds of the one it asks with, for
+// the check against request forgery: its method and address come from headers
+// that only a trusted proxy is believed.
+func (s *Server) original(r *http.Request) *http.Request {
+	o := r.Clone(r.Context())
+	if !s.fromProxy(r) {
+		return o
+	}
+	if m := first(r.Header, "X-Forwarded-Method", "X-Original-Method"); isMethod(m) {
+		o.Method = m
+	}
+	return o
+}
+
+func (s *Server) fromProxy(r *http.Request) bool {
+	return lanyard.FromProxy(r, s.cfg.proxies)
+}
+
+func (s *Server) verified(w http.ResponseWriter, r *http.Request) {
+	v := lanyard.From(r.Context())
+	if err := v.Meets(lanyard.Need{}); err != nil {
+		s.refuseVerify(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("X-Lanyard-Subject", v.Subject())
+	h.Set("X-Lanyard-Sid", v.SID().String())
+	h.Set("X-Lanyard-Auth-Time", strconv.FormatInt(v.AuthTime().Unix(), 10))
+	h.Set("X-Lanyard-Amr", strings.Join(v.Methods(), " "))
+	w.WriteHeader(http.StatusOK)
+}
+
+// refuseVerify sends a person who navigates to the login page, and answers
+// everything else with 401.
+func (s *Server) refuseVerify(w http.ResponseWriter, r *http.Request) {
+	if !navigates(r) {
+		s.m.WriteError(w, r, &lanyard.Refused{Cause: lanyard.CauseNone})
+		return
+	}
+	to := s.m.Issuer() + "/login"
+	if s.fromProxy(r) {
+		if uri := first(r.Header, "X-Forwarded-Uri", "X-Original-Uri"); uri != "" {
+			if back := returnPath(uri, ""); back != "" {
+				to += "?return_to=" + url.QueryEscape(back)
+			}
+		}
+	}
+	http.Redirect(w, r, to, http.StatusFound)
+}
+
+func navigates(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate" && r.Method == http.MethodGet
+	}
+	return r.Method == http.MethodGet && r.Header.Get("X-Requested-With") == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+func first(h http.Header, names ...string) string {
+	for _, name := range names {
+		if v := h.Values(name); len(v) == 1 {
+			return v[0]
+		}
+	}
+	return ""
+}
+
+func isMethod(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
+}
