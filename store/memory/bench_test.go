@@ -103,6 +103,7 @@ func BenchmarkGetParallel(b *testing.B) {
 	s := memory.New()
 	sids := fill(b, s, 100_000)
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i += 7919 {
 			if _, err := s.Get(ctx, sids[i%len(sids)]); err != nil {

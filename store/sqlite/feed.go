@@ -36,17 +36,18 @@ func parsePlace(cursor string) (place, error) {
 // maxInteger is the largest number that SQLite can keep.
 const maxInteger = 1<<63 - 1
 
-// Revocations implements [lanyard.Store]. A limit outside 1 to 1000 means 1000.
-// A cursor ahead of the feed, as it is left over when an older copy of the file
+// Revocations implements [lanyard.Store]. A limit over 1000 means 1000. A cursor
+// ahead of the feed, as it is left over when an older copy of the file
 // was put in place, gives [lanyard.ErrBadCursor].
 func (s *Store) Revocations(ctx context.Context, after string, limit int) (entries []lanyard.Entry, next string, err error) {
-	if limit < 1 || limit > 1000 {
-		limit = 1000
-	}
 	from, err := parsePlace(after)
 	if err != nil {
 		return nil, "", err
 	}
+	if limit < 1 {
+		return nil, from.String(), nil
+	}
+	limit = min(limit, 1000)
 	err = s.read(ctx, "reading revocations", func(c *connection) error {
 		rows, err := c.stmt[sqlFeed].QueryContext(ctx, int64(from.epoch), int64(from.seq), limit)
 		if err != nil {

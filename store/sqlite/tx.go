@@ -85,7 +85,7 @@ func (w writer) undo() {
 // fifth less processor time: index pages are found in memory, and a page changed
 // by many transactions is copied out of the log once. The log grows to 16 MB.
 func (w writer) tune(ctx context.Context) error {
-	for _, pragma := range []string{"PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 4000"} {
+	for _, pragma := range []string{"PRAGMA cache_size = -8000", "PRAGMA wal_autocheckpoint = 4000"} {
 		if _, err := w.conn.ExecContext(ctx, pragma); err != nil {
 			return fmt.Errorf("setting up the writer: %w", explain(err))
 		}

@@ -1,0 +1,18 @@
+# make test does everything that .ci/run does; see CONTRIBUTING.md.
+
+.PHONY: test soak bench screenshots
+
+test:
+	@bash scripts/test.sh
+
+# Long runs: more rounds of every race, a hundred kills, fuzzing by the minute.
+soak:
+	@LANYARD_SOAK=1 bash scripts/test.sh
+
+# Side by side with other projects; prints ratios and writes docs/benchmarks.md.
+bench:
+	@bash bench/run.sh
+
+# Pictures of every page, light and dark, desktop and phone.
+screenshots:
+	go test ./internal/browsertest -run Screenshots -screenshots "$(CURDIR)/screenshots"
