@@ -21,13 +21,17 @@ import (
 // shortened at random, so that a fleet does not refresh at once.
 const jitterShare = 20 // 5 %
 
+// programPrefix marks the subject of a program's own token, so that no person's
+// can be taken for one (RFC 9700 section 4.15).
+const programPrefix = "client:"
+
 // addAccess puts an access token into a grant.
 func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope string, extra map[string]any) error {
 	text, ttl, err := m.issue(rec, audience, scope, extra)
 	if err != nil {
 		return err
 	}
-	g.Access, g.TokenType, g.ExpiresIn, g.Scope = Secret{text}, "Bearer", ttl, scope
+	g.Access, g.TokenType, g.ExpiresIn, g.Scope = newSecret(text), "Bearer", ttl, scope
 	return nil
 }
 
@@ -97,8 +101,12 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 	if rec.Generation != s.rec.Generation {
 		return nil, refuse(CauseOldGeneration, rec.SID)
 	}
+	scope := rec.Scope
+	if s.claims != nil {
+		scope = s.claims.Scope // a token that was narrowed draws no wider one
+	}
 	g := &Grant{Session: m.view(rec, m.now())}
-	if err := m.addAccess(g, rec, audience, rec.Scope, extra); err != nil {
+	if err := m.addAccess(g, rec, audience, scope, extra); err != nil {
 		return nil, err
 	}
 	m.event(ctx, audit.TokenIssued, rec, func(e *audit.Event) { e.Attrs = map[string]string{"audience": resource} })
@@ -110,13 +118,13 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 // have.
 func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []string, scope string) (*Grant, error) {
 	now := m.now()
-	subject := "client:" + clientID
+	subject := programPrefix + clientID
 	text, ttl, err := m.sign(token.Claims{Subject: subject, ClientID: clientID, Scope: scope}, audience, now, now.Add(m.policy.AccessTokenTTL))
 	if err != nil {
 		return nil, err
 	}
 	m.event(ctx, audit.TokenIssued, nil, func(e *audit.Event) { e.Actor, e.Subject = subject, subject })
-	return &Grant{Session: nobody, Access: Secret{text}, TokenType: "Bearer", ExpiresIn: ttl, Scope: scope}, nil
+	return &Grant{Session: nobody, Access: newSecret(text), TokenType: "Bearer", ExpiresIn: ttl, Scope: scope}, nil
 }
 
 // askSubject asks the application whether the subject may go on, and ends the
@@ -157,7 +165,7 @@ func (m *Manager) checkBearer(ctx context.Context, text string, s *Session) erro
 	}
 	s.claims, s.via = claims, ChannelToken
 	if claims.SID == "" {
-		if !strings.HasPrefix(claims.Subject, "client:") {
+		if !strings.HasPrefix(claims.Subject, programPrefix) {
 			return refuse(CauseBadToken, SID{})
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -19,30 +20,36 @@ const recordVersion = 1
 // plus all other fields at their limits.
 const MaxRecordSize = 32 << 10
 
-// AppendBinary appends the stored form to b: a fixed layout of integers and
-// length-prefixed strings, so that no type is chosen by the data. Version and
-// Fenced are not part of it; stores keep the version beside it.
+// The stored form is a head of fixed size, then the texts one after another,
+// then the parts that some records have:
+//
+//	version state channel binding parts        5 bytes
+//	sid                                       16
+//	subject epoch, global epoch               16, big-endian
+//	generation                                 4
+//	created auth active idle expires ended    48
+//	lengths of eleven texts and the data      24, two bytes each
+//
+// Reading checks the total length once and then only takes slices.
+const (
+	headSID     = 5
+	headEpochs  = headSID + 16
+	headTimes   = headEpochs + 16 + 4
+	headLengths = headTimes + 6*8
+	headLen     = headLengths + 12*2
+
+	partOrigin  = 1 << 0
+	partHandle  = 1 << 1
+	partRefresh = 1 << 2
+
+	refreshLen = 4 + 32 + 32 + 16 + 8 + 8 + 1 + 1 // then two texts of a byte's length
+)
+
+// AppendBinary appends the stored form to b. No type is chosen by the data.
+// Version and Fenced are not part of it; stores keep the version beside it. A
+// record that is too large is an error and b is returned unchanged.
 func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 	start := len(b)
-	b = append(b, recordVersion, byte(r.State), byte(r.Channel), byte(r.Binding))
-	b = append(b, r.SID[:]...)
-	b = binary.AppendUvarint(b, r.SubjectEpoch)
-	b = binary.AppendUvarint(b, r.GlobalEpoch)
-	b = binary.AppendUvarint(b, uint64(r.Generation))
-	for _, t := range [...]Time{r.CreatedAt, r.AuthTime, r.LastActive, r.IdleExpiresAt, r.ExpiresAt, r.EndedAt} {
-		b = binary.BigEndian.AppendUint64(b, uint64(t))
-	}
-	for _, s := range [...]string{
-		r.Subject, r.ClientID, strings.Join(r.Methods, " "), r.Class,
-		r.Device.Label, r.Device.UserAgent, r.Device.IP,
-		strings.Join(r.Audience, " "), r.Scope, string(r.EndReason), r.EndedBy,
-	} {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	b = binary.AppendUvarint(b, uint64(len(r.Data)))
-	b = append(b, r.Data...)
-
 	var parts byte
 	if !r.Origin.IsZero() {
 		parts |= partOrigin
@@ -53,7 +60,36 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 	if r.Refresh != nil {
 		parts |= partRefresh
 	}
-	b = append(b, parts)
+	be := binary.BigEndian
+	b = append(b, recordVersion, byte(r.State), byte(r.Channel), byte(r.Binding), parts)
+	b = append(b, r.SID[:]...)
+	b = be.AppendUint64(b, r.SubjectEpoch)
+	b = be.AppendUint64(b, r.GlobalEpoch)
+	b = be.AppendUint32(b, r.Generation)
+	for _, t := range [...]Time{r.CreatedAt, r.AuthTime, r.LastActive, r.IdleExpiresAt, r.ExpiresAt, r.EndedAt} {
+		b = be.AppendUint64(b, uint64(t))
+	}
+	texts := [...]string{
+		r.Subject, r.ClientID, strings.Join(r.Methods, " "), r.Class,
+		r.Device.Label, r.Device.UserAgent, r.Device.IP,
+		strings.Join(r.Audience, " "), r.Scope, string(r.EndReason), r.EndedBy,
+	}
+	size := len(r.Data)
+	for _, s := range texts {
+		if len(s) > math.MaxUint16 {
+			return b[:start], fmt.Errorf("encoding record %s: a text of %d bytes", r.SID, len(s))
+		}
+		size += len(s)
+		b = be.AppendUint16(b, uint16(len(s)))
+	}
+	if size > MaxRecordSize-headLen-1024 {
+		return b[:start], fmt.Errorf("encoding record %s: %d bytes, at most %d", r.SID, size, MaxRecordSize-headLen-1024)
+	}
+	b = be.AppendUint16(b, uint16(len(r.Data)))
+	for _, s := range texts {
+		b = append(b, s...)
+	}
+	b = append(b, r.Data...)
 	if parts&partOrigin != 0 {
 		b = append(b, r.Origin[:]...)
 	}
@@ -61,89 +97,102 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 		b = append(b, r.Handle[:]...)
 	}
 	if f := r.Refresh; f != nil {
-		b = binary.AppendUvarint(b, uint64(f.Counter))
+		b = be.AppendUint32(b, f.Counter)
 		b = append(b, f.Digest[:]...)
 		b = append(b, f.Predecessor[:]...)
 		b = append(b, f.Nonce[:]...)
-		b = binary.BigEndian.AppendUint64(b, uint64(f.RotatedAt))
-		b = binary.BigEndian.AppendUint64(b, f.Agent)
-		b = append(b, byte(len(f.Range)))
-		b = append(b, f.Range...)
-		b = append(b, byte(len(f.MovedRange)))
-		b = append(b, f.MovedRange...)
+		b = be.AppendUint64(b, uint64(f.RotatedAt))
+		b = be.AppendUint64(b, f.Agent)
 		var retried byte
 		if f.Retried {
 			retried = 1
 		}
 		b = append(b, retried, f.RetriedRow)
-	}
-	if len(b)-start > MaxRecordSize {
-		return nil, fmt.Errorf("encoding record %s: %d bytes, at most %d", r.SID, len(b)-start, MaxRecordSize)
+		b = append(b, byte(len(f.Range)))
+		b = append(b, f.Range...)
+		b = append(b, byte(len(f.MovedRange)))
+		b = append(b, f.MovedRange...)
 	}
 	return b, nil
 }
 
-const (
-	partOrigin  = 1 << 0
-	partHandle  = 1 << 1
-	partRefresh = 1 << 2
-)
-
 // DecodeRecord reads the stored form. It takes a string because the record's
-// own strings then share its memory, so reading costs one allocation for a
-// cookie session. Every error matches [ErrBadRecord].
+// own texts then share its memory, so reading allocates the record and little
+// else. Every error matches [ErrBadRecord].
 func DecodeRecord(stored string, version uint64) (*Record, error) {
-	if len(stored) == 0 || len(stored) > MaxRecordSize {
+	if len(stored) < headLen || len(stored) > MaxRecordSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBadRecord, len(stored))
 	}
 	if stored[0] != recordVersion {
 		return nil, fmt.Errorf("%w: format %d, this program knows %d", ErrBadRecord, stored[0], recordVersion)
 	}
-	d := decoder{rest: stored[1:]}
 	r := &Record{Version: version}
-	r.State = State(d.byte())
-	r.Channel = Channel(d.byte())
-	r.Binding = Binding(d.byte())
-	copy(r.SID[:], d.take(len(r.SID)))
-	r.SubjectEpoch = d.uvarint()
-	r.GlobalEpoch = d.uvarint()
-	r.Generation = uint32(d.uvarint())
-	r.CreatedAt, r.AuthTime, r.LastActive = d.time(), d.time(), d.time()
-	r.IdleExpiresAt, r.ExpiresAt, r.EndedAt = d.time(), d.time(), d.time()
-	r.Subject, r.ClientID = d.string(), d.string()
-	r.Methods = words(d.string())
-	r.Class = d.string()
-	r.Device.Label, r.Device.UserAgent, r.Device.IP = d.string(), d.string(), d.string()
-	r.Audience = words(d.string())
-	r.Scope = d.string()
-	r.EndReason, r.EndedBy = Reason(d.string()), d.string()
-	if data := d.string(); data != "" {
-		r.Data = []byte(data)
+	head, rest := stored[:headLen], stored[headLen:]
+	r.State, r.Channel, r.Binding = State(head[1]), Channel(head[2]), Binding(head[3])
+	parts := head[4]
+	copy(r.SID[:], head[headSID:])
+	r.SubjectEpoch, r.GlobalEpoch = be64(head[headEpochs:]), be64(head[headEpochs+8:])
+	r.Generation = be32(head[headEpochs+16:])
+	r.CreatedAt, r.AuthTime = Time(be64(head[headTimes:])), Time(be64(head[headTimes+8:]))
+	r.LastActive, r.IdleExpiresAt = Time(be64(head[headTimes+16:])), Time(be64(head[headTimes+24:]))
+	r.ExpiresAt, r.EndedAt = Time(be64(head[headTimes+32:])), Time(be64(head[headTimes+40:]))
+
+	var texts [12]string
+	for i := range texts {
+		n := int(head[headLengths+2*i])<<8 | int(head[headLengths+2*i+1])
+		if n > len(rest) {
+			return nil, fmt.Errorf("%w: damaged", ErrBadRecord)
+		}
+		texts[i], rest = rest[:n], rest[n:]
 	}
-	parts := d.byte()
-	if parts&partOrigin != 0 {
-		copy(r.Origin[:], d.take(len(r.Origin)))
+	r.Subject, r.ClientID, r.Methods, r.Class = texts[0], texts[1], words(texts[2]), texts[3]
+	r.Device = Device{Label: texts[4], UserAgent: texts[5], IP: texts[6]}
+	r.Audience, r.Scope, r.EndReason, r.EndedBy = words(texts[7]), texts[8], Reason(texts[9]), texts[10]
+	if texts[11] != "" {
+		r.Data = []byte(texts[11])
 	}
-	if parts&partHandle != 0 {
-		copy(r.Handle[:], d.take(len(r.Handle)))
-	}
-	if parts&partRefresh != 0 {
-		f := &Refresh{Counter: uint32(d.uvarint())}
-		copy(f.Digest[:], d.take(len(f.Digest)))
-		copy(f.Predecessor[:], d.take(len(f.Predecessor)))
-		copy(f.Nonce[:], d.take(len(f.Nonce)))
-		f.RotatedAt = d.time()
-		f.Agent = d.uint64()
-		f.Range = d.take(int(d.byte()))
-		f.MovedRange = d.take(int(d.byte()))
-		f.Retried = d.byte() == 1
-		f.RetriedRow = d.byte()
-		r.Refresh = f
-	}
-	if d.bad || d.rest != "" || parts&^(partOrigin|partHandle|partRefresh) != 0 {
+	if !r.decodeParts(parts, rest) {
 		return nil, fmt.Errorf("%w: damaged", ErrBadRecord)
 	}
 	return r, nil
+}
+
+// decodeParts reads what not every record has, and reports whether that was all
+// there was.
+func (r *Record) decodeParts(parts byte, rest string) bool {
+	if parts&partOrigin != 0 {
+		if len(rest) < len(r.Origin) {
+			return false
+		}
+		rest = rest[copy(r.Origin[:], rest):]
+	}
+	if parts&partHandle != 0 {
+		if len(rest) < len(r.Handle) {
+			return false
+		}
+		rest = rest[copy(r.Handle[:], rest):]
+	}
+	if parts&partRefresh != 0 {
+		if len(rest) < refreshLen {
+			return false
+		}
+		f := &Refresh{Counter: be32(rest)}
+		rest = rest[4:]
+		rest = rest[copy(f.Digest[:], rest):]
+		rest = rest[copy(f.Predecessor[:], rest):]
+		rest = rest[copy(f.Nonce[:], rest):]
+		f.RotatedAt, f.Agent = Time(be64(rest)), be64(rest[8:])
+		f.Retried, f.RetriedRow = rest[16] == 1, rest[17]
+		rest = rest[18:]
+		for _, to := range []*string{&f.Range, &f.MovedRange} {
+			if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+				return false
+			}
+			*to, rest = rest[1:1+int(rest[0])], rest[1+int(rest[0]):]
+		}
+		r.Refresh = f
+	}
+	return rest == "" && parts&^(partOrigin|partHandle|partRefresh) == 0
 }
 
 func words(s string) []string {
@@ -153,62 +202,13 @@ func words(s string) []string {
 	return strings.Split(s, " ")
 }
 
-// decoder reads fields in order and remembers that one did not fit, so that
-// the caller checks once at the end.
-type decoder struct {
-	rest string
-	bad  bool
+func be32(s string) uint32 {
+	_ = s[3]
+	return uint32(s[3]) | uint32(s[2])<<8 | uint32(s[1])<<16 | uint32(s[0])<<24
 }
 
-func (d *decoder) take(n int) string {
-	if n < 0 || n > len(d.rest) {
-		d.bad, d.rest = true, ""
-		return ""
-	}
-	s := d.rest[:n]
-	d.rest = d.rest[n:]
-	return s
-}
-
-func (d *decoder) byte() byte {
-	if s := d.take(1); s != "" {
-		return s[0]
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	s := d.take(8)
-	if len(s) < 8 {
-		return 0
-	}
-	var v uint64
-	for i := range 8 {
-		v = v<<8 | uint64(s[i])
-	}
-	return v
-}
-
-func (d *decoder) time() Time { return Time(d.uint64()) }
-
-func (d *decoder) uvarint() uint64 {
-	var v uint64
-	for shift := uint(0); shift < 64; shift += 7 {
-		c := d.byte()
-		v |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			return v
-		}
-	}
-	d.bad = true
-	return 0
-}
-
-func (d *decoder) string() string {
-	n := d.uvarint()
-	if n > MaxRecordSize {
-		d.bad, d.rest = true, ""
-		return ""
-	}
-	return d.take(int(n))
+func be64(s string) uint64 {
+	_ = s[7]
+	return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
+		uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
 }

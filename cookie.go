@@ -108,12 +108,12 @@ func (m *Manager) Clear(w http.ResponseWriter) {
 	w.Header().Set("Clear-Site-Data", `"storage"`)
 }
 
-// Write hands a grant to its client. For the cookie channel it sets the cookie,
-// and the caller may then write a body; for the token channel it writes the
-// whole answer of RFC 6749 section 5.1. An error means that nothing was
-// written.
+// Write hands a grant to its client. A handle it sets as the cookie, and the
+// caller may then write a body; of tokens, also of an access token drawn from a
+// cookie session, it writes the whole answer of RFC 6749 section 5.1. An error
+// means that nothing was written.
 func (m *Manager) Write(w http.ResponseWriter, r *http.Request, g *Grant) error {
-	if g.Session.Channel() == ChannelToken {
+	if g.Handle.IsZero() {
 		return m.writeTokens(w, r, g)
 	}
 	return m.WriteCookie(w, r, g)

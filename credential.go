@@ -75,7 +75,7 @@ func (k *Keys) seal(c *credential) Secret {
 	b = append(b, m.hash.Sum(m.sum[:0])[:macLen]...)
 	text := base64.RawURLEncoding.EncodeToString(b)
 	clear(m.raw[:])
-	return Secret{text}
+	return newSecret(text)
 }
 
 // open reads a credential of the wanted kind. It asks no store: a flood of
@@ -126,13 +126,24 @@ func drawSecret(rand io.Reader) (secret [SecretSize]byte, err error) {
 
 // Secret is a credential on its way to its client. Every way of printing it
 // shows "[redacted]"; only [Secret.Reveal] gives the text.
-type Secret struct{ text string }
+type Secret struct {
+	// Behind a pointer, because fmt asks no method of what it finds in an
+	// unexported field of a caller's struct, and then prints what is there.
+	text *string
+}
+
+func newSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the credential. Write it to its client and nowhere else.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // IsZero reports whether there is no credential.
-func (s Secret) IsZero() bool { return s.text == "" }
+func (s Secret) IsZero() bool { return s.text == nil }
 
 // String hides the credential.
 func (s Secret) String() string { return "[redacted]" }

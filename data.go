@@ -23,6 +23,10 @@ var ErrTooMuchData = fmt.Errorf("lanyard: application data of a session is limit
 // at the version asked for.
 var ErrPrecondition = errors.New("lanyard: the data was changed meanwhile")
 
+// ErrNotObject is returned by [Manager.ChangeData] when what shall be kept is not
+// a JSON object. Nothing is written then.
+var ErrNotObject = errors.New("lanyard: application data of a session is a JSON object")
+
 // Data is one value that an application keeps with each session, such as a cart
 // or a message to show once. It is kept apart from what the session is judged
 // by: nothing in it lifts or lengthens a session. Make one per value, as a
@@ -109,8 +113,8 @@ func (m *Manager) Data(ctx context.Context, s *Session) (object []byte, version 
 	return dataObject(rec.Data), dataVersion(rec.Data), nil
 }
 
-// ChangeData replaces all application data by what do makes of it; do may run
-// more than once. With a version, the data must still be at it, else
+// ChangeData replaces all application data by what do makes of it, a JSON object;
+// do may run more than once. With a version, the data must still be at it, else
 // [ErrPrecondition]. The new version is returned.
 func (m *Manager) ChangeData(ctx context.Context, s *Session, version string, do func(object []byte) ([]byte, error)) (object []byte, newVersion string, err error) {
 	if s.holder() == nil {
@@ -120,8 +124,13 @@ func (m *Manager) ChangeData(ctx context.Context, s *Session, version string, do
 		if version != "" && version != dataVersion(old) {
 			return nil, ErrPrecondition
 		}
-		object, err = do(dataObject(old))
-		return object, err
+		if object, err = do(dataObject(old)); err != nil {
+			return nil, err
+		}
+		if all, err := dataMembers(object); err != nil || all == nil {
+			return nil, ErrNotObject
+		}
+		return object, nil
 	})
 	if err != nil {
 		return nil, "", err
@@ -141,6 +150,9 @@ func (m *Manager) changeData(ctx context.Context, w http.ResponseWriter, r *http
 		return data, nil
 	}
 	holder := s.holder()
+	if s.Program() {
+		return refuse(CauseNotSignedIn, SID{}) // it has no browser to keep a cookie in
+	}
 	if holder == nil {
 		data, err := next(nil)
 		if err != nil {

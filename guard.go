@@ -65,9 +65,22 @@ func (m *Manager) guess(r *http.Request) error {
 type deadUseLog struct {
 	mu    sync.Mutex
 	slots [256]struct {
-		sid SID
-		at  Time
+		sid   SID
+		cause Cause
+		at    Time
 	}
+}
+
+// due reports whether a use is worth an event now.
+func (d *deadUseLog) due(sid SID, cause Cause, now Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slot := &d.slots[sid[15]]
+	if slot.sid == sid && slot.cause == cause && now-slot.at < guessWindow {
+		return false
+	}
+	slot.sid, slot.cause, slot.at = sid, cause, now
+	return true
 }
 
 // noteDead reports that a credential of a session that is over was presented.
@@ -77,16 +90,7 @@ func (m *Manager) noteDead(r *http.Request, refused *Refused) {
 	default:
 		return
 	}
-	now := m.now()
-	d := &m.deadUse
-	d.mu.Lock()
-	slot := &d.slots[refused.SID[15]]
-	report := slot.sid != refused.SID || now-slot.at >= guessWindow
-	if report {
-		slot.sid, slot.at = refused.SID, now
-	}
-	d.mu.Unlock()
-	if !report {
+	if !m.deadUse.due(refused.SID, refused.Cause, m.now()) {
 		return
 	}
 	m.event(withSource(r, m), audit.SessionUsedAfterEnd, nil, func(e *audit.Event) {

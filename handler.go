@@ -24,7 +24,7 @@ import (
 // nothing is deleted.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &sessionContext{Context: r.Context()}
+		c := &sessionContext{Context: r.Context(), request: r}
 		s := &c.session
 		s.manager, s.now = m, m.now()
 		if err := m.recognise(w, r, s); err != nil {
@@ -82,6 +82,9 @@ func (m *Manager) recognise(w http.ResponseWriter, r *http.Request, s *Session) 
 	}
 	if safeMethod(r.Method) {
 		return nil
+	}
+	if w != nil {
+		csrf.AddVary(w.Header(), csrf.VaryCheck)
 	}
 	return m.checkForgery(r, s)
 }
@@ -141,7 +144,7 @@ func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text s
 
 // checkHandle judges the value of a session cookie.
 func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Record, error) {
-	c, err := m.keys.open(text, kindHandle)
+	c, digest, err := m.keys.openHandle(text)
 	if err != nil {
 		return nil, &Refused{Cause: CauseForged}
 	}
@@ -158,7 +161,7 @@ func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Reco
 	if c.generation != rec.Generation {
 		return nil, refuse(CauseOldGeneration, c.sid)
 	}
-	if rec.Channel != ChannelCookie || !rec.Handle.fits(c.digest()) {
+	if rec.Channel != ChannelCookie || !rec.Handle.fits(digest) {
 		return nil, refuse(CauseMismatch, c.sid)
 	}
 	return rec, nil

@@ -42,6 +42,7 @@ func (s ServerSecret) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]
 type Keys struct {
 	current *keySet
 	byID    [256]*keySet
+	opened  openedHandles
 }
 
 // keySet is what one server secret yields: one key for each purpose.

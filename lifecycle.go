@@ -138,6 +138,8 @@ func (l *Login) validate() error {
 	switch {
 	case l.Subject == "" || len(l.Subject) > maxSubject || !printable(l.Subject):
 		return fmt.Errorf("lanyard: Login.Subject: want 1 to %d bytes of printable UTF-8", maxSubject)
+	case strings.HasPrefix(l.Subject, programPrefix):
+		return fmt.Errorf("lanyard: Login.Subject: %s is the mark of programs", programPrefix)
 	case len(l.Methods) == 0:
 		return errors.New("lanyard: Login.Methods: say how the person was authenticated, such as pwd")
 	case l.Channel > ChannelToken:

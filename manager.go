@@ -55,6 +55,11 @@ type Config struct {
 	// they are other origins. Exact: scheme://host[:port].
 	TrustedOrigins []string
 
+	// Exempt lists unsafe requests, by exact method and path, that the check
+	// against request forgery passes over because they have a check of their
+	// own, such as a login judged by [Manager.CheckLogin].
+	Exempt []csrf.Route
+
 	// TrustedProxies are believed when they say where a request came from.
 	TrustedProxies []netip.Prefix
 
@@ -107,7 +112,8 @@ type TokenKeys interface {
 	token.VerifyKeys
 }
 
-// Metrics counts outcomes by fixed names: see [MetricNames].
+// Metrics counts outcomes: name and outcome are words fixed in the code, never
+// text of a request.
 type Metrics interface {
 	Count(name string, outcome string)
 }
@@ -167,6 +173,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.cfg.Rand == nil {
 		m.cfg.Rand = rand.Reader
 	}
+	if m.cfg.StoreTimeout < 0 || m.cfg.ForgetAfter < 0 {
+		return nil, errors.New("lanyard: Config.StoreTimeout, Config.ForgetAfter: must not be negative; 0 means the default")
+	}
 	if m.cfg.StoreTimeout == 0 {
 		m.cfg.StoreTimeout = 2 * time.Second
 	}
@@ -192,8 +201,8 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.loginCheck, err = csrf.New(csrf.Config{TrustedOrigins: cfg.TrustedOrigins}); err != nil {
 		return nil, fmt.Errorf("lanyard: Config.TrustedOrigins: %w", err)
 	}
-	if m.check, err = csrf.New(csrf.Config{TrustedOrigins: cfg.TrustedOrigins, RequireToken: policy.RequireCSRFToken}); err != nil {
-		return nil, fmt.Errorf("lanyard: Config.TrustedOrigins: %w", err)
+	if m.check, err = csrf.New(csrf.Config{TrustedOrigins: cfg.TrustedOrigins, Exempt: cfg.Exempt, RequireToken: policy.RequireCSRFToken}); err != nil {
+		return nil, fmt.Errorf("lanyard: Config.Exempt: %w", err)
 	}
 	if m.csrf, err = csrf.NewTokens(m.keys.current.csrf); err != nil {
 		return nil, fmt.Errorf("lanyard: Config.Keys: %w", err)

@@ -313,6 +313,9 @@ func (m *Manager) renewFailed(ctx context.Context, rec *Record, err error) {
 	}
 	switch cause {
 	case CauseEnded, CauseIdle, CauseExpired, CauseOldGeneration, CauseClient:
+		if !m.deadUse.due(rec.SID, cause, m.now()) {
+			return
+		}
 		m.event(ctx, audit.SessionUsedAfterEnd, rec, func(e *audit.Event) { e.Reason = string(cause) })
 	}
 }

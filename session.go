@@ -2,6 +2,7 @@ package lanyard
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -34,12 +35,19 @@ type sessionKey struct{}
 type sessionContext struct {
 	context.Context
 	session Session
+	request *http.Request // whose address events name, worked out when one needs it
 }
 
-// Value answers for the session and asks the parent for the rest.
+// Value answers for the session and the source of its request, and asks the
+// parent for the rest.
 func (c *sessionContext) Value(key any) any {
-	if _, ok := key.(sessionKey); ok {
+	switch key.(type) {
+	case sessionKey:
 		return &c.session
+	case sourceKey:
+		if c.request != nil {
+			return c.session.manager.address(c.request)
+		}
 	}
 	return c.Context.Value(key)
 }

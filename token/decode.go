@@ -94,7 +94,7 @@ func audience(v jose.Value) ([]string, bool) {
 
 func seconds(v jose.Value) (time.Time, bool) {
 	t, ok := v.Date()
-	return t.Truncate(time.Second), ok
+	return time.Unix(t.Unix(), 0).UTC(), ok
 }
 
 // confirmation reads cnf (RFC 7800). A method other than jkt would be a demand

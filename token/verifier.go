@@ -123,6 +123,9 @@ func (v *Verifier) Verify(raw string) (*Claims, error) {
 		return nil, refuse(cause)
 	}
 	if v.cache != nil {
+		// A copy: some servers hand out strings over buffers they use again, and
+		// what is remembered must never change.
+		e.raw = strings.Clone(raw)
 		v.cache.put(e, now)
 	}
 	return e.claims, nil
@@ -186,9 +189,7 @@ func newEntry(raw string, c *Claims, key *PublicKey, leeway time.Duration) *entr
 		from = c.NotBefore
 	}
 	return &entry{
-		// A copy: some servers hand out strings over buffers they use again, and
-		// what is remembered must never change.
-		raw:    strings.Clone(raw),
+		raw:    raw,
 		dot:    strings.LastIndexByte(raw, '.'),
 		claims: c,
 		key:    key,

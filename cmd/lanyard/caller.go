@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -69,13 +68,24 @@ func connect(cmd *cobra.Command) (*caller, error) {
 		base: "http://localhost",
 		do: func(r *http.Request) (*http.Response, error) {
 			r.RemoteAddr = "127.0.0.1:0"
-			w := httptest.NewRecorder()
+			w := &answer{header: http.Header{}, status: http.StatusOK}
 			s.LocalHandler().ServeHTTP(w, r)
-			return w.Result(), nil
+			return &http.Response{StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: io.NopCloser(&w.body)}, nil
 		},
 		close: s.Close,
 	}, nil
 }
+
+// answer takes what a handler answers when no connection is in between.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) WriteHeader(status int)      { a.status = status }
 
 // quiet keeps the log of an opened data directory to what went wrong.
 type quiet struct{ w io.Writer }
@@ -221,7 +231,7 @@ func withCaller(cmd *cobra.Command, do func(*caller) error) error {
 	return errors.Join(do(c), c.close())
 }
 
-// print writes a result as JSON, or as do writes it for people.
+// show writes a result as JSON, or as do writes it for people.
 func show(cmd *cobra.Command, v any, do func(io.Writer)) error {
 	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
 		e := json.NewEncoder(cmd.OutOrStdout())

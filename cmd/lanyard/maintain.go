@@ -104,7 +104,21 @@ func verifyAuditCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return show(cmd, report, func(w io.Writer) { fmt.Fprintln(w, report) })
+		out := struct {
+			Lines    int        `json:"lines"`
+			Head     audit.Head `json:"head"`
+			Repairs  int        `json:"repairs"`
+			Anchored bool       `json:"anchored"`
+		}{report.Lines, report.Head, report.Repairs, report.Anchored}
+		return show(cmd, out, func(w io.Writer) {
+			fmt.Fprintf(w, "the chain holds: %d lines, the last is %s\n", report.Lines, report.Head.Hash)
+			if report.Repairs > 0 {
+				fmt.Fprintf(w, "%d chain_repaired events in it tell of damage that a start found\n", report.Repairs)
+			}
+			if !report.Anchored {
+				fmt.Fprintf(w, "%s.head is not there: lines missing at the end would not show\n", args[0])
+			}
+		})
 	}
 	return cmd
 }

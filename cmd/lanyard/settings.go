@@ -89,6 +89,10 @@ func load(cmd *cobra.Command) (server.Config, []*setting, error) {
 			cfg.MarkGiven(s.name)
 		}
 	}
+	// Checked before anything listens, opens or is made.
+	if _, err := server.EffectivePolicy(cfg); err != nil {
+		return cfg, nil, usageError{err}
+	}
 	return cfg, all, nil
 }
 

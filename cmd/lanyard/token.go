@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,9 +26,12 @@ func tokenCommand() *cobra.Command {
 func readToken(cmd *cobra.Command, args []string) (string, error) {
 	in := cmd.InOrStdin()
 	if len(args) == 1 && args[0] != "-" {
+		if strings.HasPrefix(args[0], "eyJ") && strings.Count(args[0], ".") == 2 {
+			return "", usage("a token is not an argument, because others on this machine can see those; pipe it in")
+		}
 		f, err := os.Open(args[0])
 		if err != nil {
-			return "", usage("token file: %v; the token itself is not an argument, pipe it in", err)
+			return "", usage("token file: %v", err)
 		}
 		defer f.Close()
 		in = f
@@ -103,15 +107,35 @@ func tokenVerify() *cobra.Command {
 			return err
 		}
 		claims, err := v.Verify(text)
+		if e, ok := errors.AsType[*token.Error](err); ok {
+			return fmt.Errorf("the token does not verify (%s): %s", e.Cause, inWords(e.Cause, *issuer, *audience))
+		}
 		if err != nil {
-			if e, ok := errors.AsType[*token.Error](err); ok {
-				return fmt.Errorf("the token does not verify: %s", e.Cause)
-			}
 			return err
 		}
-		return show(cmd, claims, func(w io.Writer) {
+		payload := json.RawMessage(token.Inspect(text, time.Now()).Payload)
+		return show(cmd, payload, func(w io.Writer) {
 			fmt.Fprintf(w, "the token verifies: %s for %s, until %s\n", claims.Subject, strings.Join(claims.Audience, " "), claims.Expiry.Format(time.RFC3339))
 		})
 	}
 	return cmd
+}
+
+// inWords says what a cause means to the person who asks.
+func inWords(c token.Cause, issuer, audience string) string {
+	switch c {
+	case token.CauseUnknownKey:
+		return "the JWK set has no key with its kid; was the key withdrawn, or the set exported before a rotation?"
+	case token.CauseSignature:
+		return "its signature does not fit; it was changed, or signed by somebody else"
+	case token.CauseIssuer:
+		return "it does not come from " + issuer
+	case token.CauseAudience:
+		return "it is not meant for " + audience
+	case token.CauseExpired:
+		return "its time is over"
+	case token.CauseNotYetValid, token.CauseIssuedInFuture:
+		return "its time has not begun; do the clocks agree?"
+	}
+	return "it is not well formed; lanyard token inspect tells more"
 }

@@ -2,6 +2,7 @@ package jose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,8 +49,7 @@ func ParseObject(dst []Member, text string, limits Limits) ([]Member, error) {
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrJSON)
 	}
-	var names [24]string
-	s := scanner{text: text, limits: limits, names: names[:0]}
+	s := scanner{text: text, limits: limits}
 	s.space()
 	if s.peek() != '{' {
 		return nil, s.fail("an object was expected")
@@ -84,8 +84,8 @@ type scanner struct {
 	depth  int
 	count  int
 	limits Limits
-	// names is a stack of the member names of all objects being read. The caller
-	// lends its first memory, so that ordinary tokens need no allocation.
+	// names is a stack of the member names of all inner objects being read. Those
+	// of the outermost are in its members, so most tokens need no stack.
 	names []string
 }
 
@@ -126,30 +126,31 @@ func (s *scanner) object(dst []Member, keep bool) ([]Member, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	base := len(s.names)
-	for first := true; ; first = false {
-		switch c := s.peek(); {
-		case c == '}' && first:
-			return dst, s.leave(base)
-		case c != '"':
-			return nil, s.fail("a member name was expected")
-		}
-		name, err := s.name(base)
+	base, first := len(s.names), len(dst)
+	var seen uint64 // a bit for each name read; only names that share one are compared
+	if s.peek() == '}' {
+		return dst, s.leave(base)
+	}
+	for {
+		start := s.pos
+		name, err := s.name()
 		if err != nil {
 			return nil, err
 		}
-		s.space()
-		if s.peek() != ':' {
-			return nil, s.fail("a colon was expected")
+		bit := nameBit(name)
+		if seen&bit != 0 && (slices.Contains(s.names[base:], name) || hasName(dst[first:], name)) {
+			s.pos = start
+			return nil, s.fail("a member name occurs twice")
 		}
-		s.pos++
-		s.space()
-		start := s.pos
+		seen |= bit
+		start = s.pos
 		if err := s.value(); err != nil {
 			return nil, err
 		}
 		if keep {
 			dst = append(dst, Member{name, Value{s.text[start:s.pos]}})
+		} else {
+			s.names = append(s.names, name)
 		}
 		s.space()
 		switch s.peek() {
@@ -164,6 +165,22 @@ func (s *scanner) object(dst []Member, keep bool) ([]Member, error) {
 	}
 }
 
+func nameBit(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	return 1 << ((len(name) + 7*int(name[0]) + 31*int(name[len(name)-1])) & 63)
+}
+
+func hasName(members []Member, name string) bool {
+	for i := range members {
+		if members[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *scanner) leave(base int) error {
 	s.pos++
 	s.depth--
@@ -171,9 +188,11 @@ func (s *scanner) leave(base int) error {
 	return nil
 }
 
-// name reads a member name and refuses it when the object that began at base
-// has it already.
-func (s *scanner) name(base int) (string, error) {
+// name reads a member name, the colon behind it and the space around that.
+func (s *scanner) name() (string, error) {
+	if s.peek() != '"' {
+		return "", s.fail("a member name was expected")
+	}
 	if s.count++; s.count > s.limits.Members {
 		return "", s.fail("too many members")
 	}
@@ -186,13 +205,12 @@ func (s *scanner) name(base int) (string, error) {
 	if escaped {
 		name = unescape(name)
 	}
-	for _, n := range s.names[base:] {
-		if n == name {
-			s.pos = start
-			return "", s.fail("a member name occurs twice")
-		}
+	s.space()
+	if s.peek() != ':' {
+		return "", s.fail("a colon was expected")
 	}
-	s.names = append(s.names, name)
+	s.pos++
+	s.space()
 	return name, nil
 }
 

@@ -32,7 +32,8 @@ func (v Value) Str() (string, bool) {
 
 // Strings returns an array of strings; an empty array is an empty, non-nil slice.
 func (v Value) Strings() ([]string, bool) {
-	items, ok := v.Items()
+	var buf [8]Value
+	items, ok := v.appendItems(buf[:0])
 	if !ok {
 		return nil, false
 	}
@@ -47,11 +48,14 @@ func (v Value) Strings() ([]string, bool) {
 
 // Items returns the elements of an array.
 func (v Value) Items() ([]Value, bool) {
+	return v.appendItems([]Value{})
+}
+
+func (v Value) appendItems(items []Value) ([]Value, bool) {
 	if v.text == "" || v.text[0] != '[' {
 		return nil, false
 	}
 	s := scanner{text: v.text, limits: anyLimits, pos: 1}
-	items := []Value{}
 	for s.space(); s.peek() != ']'; s.space() {
 		start := s.pos
 		if s.value() != nil {

@@ -42,7 +42,10 @@ func markLocal(next http.Handler) http.Handler {
 func isLocal(ctx context.Context) bool { return ctx.Value(localKey{}) != nil }
 
 func who(ctx context.Context) actor {
-	a, _ := ctx.Value(actorKey{}).(actor)
+	a, ok := ctx.Value(actorKey{}).(actor)
+	if !ok && isLocal(ctx) {
+		return actor{name: "owner"}
+	}
 	return a
 }
 
@@ -54,14 +57,20 @@ func (s *Server) guardAdmin(need access, next http.HandlerFunc) http.HandlerFunc
 		a, err := s.actor(r, need)
 		if err != nil {
 			if e, ok := errors.AsType[*oauthError](err); ok && e.code == "invalid_client" {
-				w.Header().Set("WWW-Authenticate", `Basic realm="lanyard"`)
+				w.Header().Set("WWW-Authenticate", basicChallenge)
 				s.problem(w, r, http.StatusUnauthorized, e.code, e.description)
 				return
 			}
 			s.fail(w, r, err)
 			return
 		}
-		next(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, a)))
+		r = r.WithContext(context.WithValue(r.Context(), actorKey{}, a))
+		if lanyard.From(r.Context()).SignedIn() {
+			// The library refuses by itself, so that a refusal is no activity.
+			s.m.Require(lanyard.Need{MaxAge: lanyard.RecentAuth}, next).ServeHTTP(w, r)
+			return
+		}
+		next(w, r)
 	}
 }
 
@@ -74,9 +83,6 @@ func (s *Server) actor(r *http.Request, need access) (actor, error) {
 	v := lanyard.From(r.Context())
 	if v.SignedIn() {
 		if err := s.administers(r.Context(), v); err != nil {
-			return actor{}, err
-		}
-		if err := v.Meets(lanyard.Need{MaxAge: lanyard.RecentAuth}); err != nil {
 			return actor{}, err
 		}
 		return actor{name: v.Subject()}, nil
@@ -149,7 +155,7 @@ func (s *Server) adminStart(w http.ResponseWriter, r *http.Request) {
 	if c := who(r.Context()).client; c != nil {
 		l.Client = c.ID
 		refresh = c.Allows(directory.GrantRefreshToken)
-		if err := s.clientGrants(c, in); err != nil {
+		if err := s.clientGrants(r.Context(), c, in); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -182,8 +188,17 @@ func (s *Server) adminStart(w http.ResponseWriter, r *http.Request) {
 }
 
 // clientGrants keeps a program within the audiences and scopes it is registered
-// for.
-func (s *Server) clientGrants(c *directory.Client, in api.AdminSessionRequest) error {
+// for, and from making itself an administrator by vouching for one.
+func (s *Server) clientGrants(ctx context.Context, c *directory.Client, in api.AdminSessionRequest) error {
+	if !c.MayAdminister {
+		u, err := s.dir.User(ctx, in.Subject)
+		if err == nil && u.Admin {
+			return errForbidden
+		}
+		if err != nil && !errors.Is(err, directory.ErrNotFound) && !errors.Is(err, directory.ErrInvalid) {
+			return err
+		}
+	}
 	if in.Resource != "" && in.Resource != s.m.Issuer() && !contains(c.Audiences, in.Resource) {
 		return &lanyard.Refused{Cause: lanyard.CauseAudience}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,6 +186,9 @@ func (r *resolved) transport(actual net.Addr) error {
 	r.issuer = strings.TrimSuffix(cmp.Or(r.Issuer, r.base), "/")
 	if r.issuerURL, err = url.Parse(r.issuer); err != nil || r.issuerURL.Host == "" {
 		return wrong("issuer", "%q is not an address such as https://app.example", r.Issuer)
+	}
+	if p := r.issuerURL.Path; p != "" && path.Clean(p) != p {
+		return wrong("issuer", "%q has a path with empty or dot segments", r.Issuer)
 	}
 	if r.AdminListen != "" {
 		ahost, _, err := net.SplitHostPort(r.AdminListen)

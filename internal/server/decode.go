@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/lanyard-go/lanyard/internal/jose"
@@ -63,47 +63,66 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 func decodeJSON(body []byte, v any) error {
 	members, err := jose.ParseObject(nil, string(body), jose.Limits{})
 	if err != nil {
+		if name, ok := repeated(body); ok {
+			return bad("The member %s is repeated.", quoted(name))
+		}
 		return bad("The body is not one JSON object in UTF-8 without repeated members.")
 	}
-	known := memberNames(reflect.TypeOf(v).Elem())
-	for _, m := range members {
-		if name := m.Name; !slices.Contains(known, name) {
-			return bad("The member %s is not known here. Known are: %s.", quoted(name), strings.Join(known, ", "))
-		}
+	fields, known := map[string]reflect.Value{}, []string{}
+	for f, value := range reflect.ValueOf(v).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fields[name], known = value, append(known, name)
 	}
-	if err := json.Unmarshal(body, v); err != nil {
-		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
-			return bad("The member %s must be %s, not %s.", quoted(t.Field), kindWord(t.Type), t.Value)
+	for _, m := range members {
+		field, ok := fields[m.Name]
+		if !ok {
+			return bad("The member %s is not known here. Known are: %s.", quoted(m.Name), strings.Join(known, ", "))
 		}
-		return bad("The body does not have the right shape.")
+		raw := m.Value.Raw()
+		if raw == "null" || json.Unmarshal([]byte(raw), field.Addr().Interface()) != nil {
+			return bad("The member %s must be %s.", quoted(m.Name), kindWord(field.Type()))
+		}
 	}
 	return nil
 }
 
-func memberNames(t reflect.Type) (names []string) {
-	for f := range t.Fields() {
-		if f.Anonymous {
-			names = append(names, memberNames(f.Type)...)
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
+// repeated finds the first name that an object has twice.
+func repeated(body []byte) (string, bool) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return "", false
 	}
-	return names
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return "", false
+		}
+		if seen[name] {
+			return name, true
+		}
+		seen[name] = true
+		if err := d.Decode(new(json.RawMessage)); err != nil {
+			return "", false
+		}
+	}
+	return "", false
 }
 
 func kindWord(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:
-		return "a list"
-	case reflect.Struct:
-		return "a time such as 2026-01-02T15:04:05Z"
+		return "a list of strings"
 	}
-	return "a number"
+	return "a time such as 2026-01-02T15:04:05Z"
 }
 
 // quoted shows what a client sent, cut and made harmless.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -51,7 +52,9 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 			return
 		}
 		handler, pattern := mux.Handler(r)
-		if pattern == "" {
+		// ServeMux would redirect what it can clean, also a request with
+		// credentials in it.
+		if pattern == "" || !cleanPath(r.URL.Path) {
 			s.noRoute(rec, r, handler)
 			return
 		}
@@ -59,6 +62,11 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 		// ServeMux fills in path values only when it serves itself.
 		mux.ServeHTTP(rec, r)
 	})
+}
+
+func cleanPath(p string) bool {
+	c := path.Clean(p)
+	return c == p || c+"/" == p && c != "/"
 }
 
 // noRoute answers what no route takes: ServeMux knows whether another method
@@ -71,7 +79,16 @@ func (s *Server) noRoute(w http.ResponseWriter, r *http.Request, h http.Handler)
 		w.Header().Set("Allow", probe.header.Get("Allow"))
 		s.problem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This address is not called with "+quoted(r.Method)+".")
 	default:
-		s.problem(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+		missing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.problem(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+		})
+		if r.Method == http.MethodGet && !apiPath(r.URL.Path) && wantsPage(r) {
+			// Somebody who is signed in finds the way back and the way out on
+			// this page too.
+			s.m.Handler(missing).ServeHTTP(w, r)
+			return
+		}
+		missing(w, r)
 	}
 }
 
@@ -208,6 +225,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if refused, ok := errors.AsType[*lanyard.Refused](err); ok {
+		if strings.HasPrefix(r.URL.Path, "/oauth2/") {
+			s.failOAuth(w, r, err)
+			return
+		}
 		if apiPath(r.URL.Path) || isLocal(r.Context()) || !wantsPage(r) {
 			s.m.WriteError(w, r, err)
 			return
@@ -247,7 +268,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	if errors.Is(err, directory.ErrInvalid) {
-		s.problem(w, r, http.StatusBadRequest, "invalid_request", strings.TrimPrefix(err.Error(), "directory: invalid: "))
+		s.problem(w, r, http.StatusBadRequest, "invalid_request", invalidProblem(err))
 		return
 	}
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {

@@ -31,6 +31,17 @@ func loginProblem(err error) string {
 	return "The session cannot be started as asked."
 }
 
+// invalidProblem words the directory's complaint about a user or client for
+// whoever sent it.
+func invalidProblem(err error) string {
+	_, text, _ := strings.Cut(err.Error(), directory.ErrInvalid.Error()+" ")
+	field, problem, ok := strings.Cut(text, ": ")
+	if !ok {
+		return "The request does not fit."
+	}
+	return "The member \"" + strings.ToLower(field) + "\": " + problem + "."
+}
+
 func apiUser(u directory.User) api.User {
 	out := api.User{Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, CreatedAt: u.Created, Pending: !u.HasPassword}
 	if !u.LastLogin.IsZero() {
@@ -270,7 +281,10 @@ func apiEvents(records []audit.Record) []api.Event {
 		out[i] = api.Event{
 			Seq: r.Seq, Time: e.Time, Event: string(e.Name), Outcome: string(e.Outcome), Severity: string(e.Severity),
 			Actor: e.Actor, Subject: e.Subject, SID: e.SID, Source: e.Source, RequestID: e.RequestID,
-			Methods: e.Methods, Reason: e.Reason, Attrs: e.Attrs,
+			Methods: append([]string{}, e.Methods...), Reason: e.Reason, Attrs: e.Attrs,
+		}
+		if out[i].Attrs == nil {
+			out[i].Attrs = map[string]string{}
 		}
 	}
 	return out

@@ -31,6 +31,9 @@ func oauthBad(code, description string) error {
 
 var errInvalidClient = &oauthError{status: http.StatusUnauthorized, code: "invalid_client", description: "The client is not known, or did not authenticate as it must."}
 
+// basicChallenge asks for a client's id and secret (RFC 7617 section 2).
+const basicChallenge = `Basic realm="lanyard"`
+
 // failOAuth answers in OAuth's own shape. Every cause for which a grant is no
 // good looks the same outside.
 func (s *Server) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
@@ -54,7 +57,7 @@ func (s *Server) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 		setRetryAfter(w.Header(), out.retryAfter)
 	}
 	if out.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Basic")
+		w.Header().Set("WWW-Authenticate", basicChallenge)
 	}
 	writeJSON(w, out.status, api.OAuthError{Code: out.code, Description: out.description})
 }
@@ -344,6 +347,12 @@ func (s *Server) concerns(c directory.Client, audience []string) bool {
 		return slices.Contains(audience, s.m.Issuer())
 	}
 	return slices.ContainsFunc(c.Audiences, func(a string) bool { return slices.Contains(audience, a) })
+}
+
+// metadataPath has the path of the issuer behind it, if there is one (RFC 8414
+// section 3.1).
+func (s *Server) metadataPath() string {
+	return "/.well-known/oauth-authorization-server" + s.cfg.issuerURL.EscapedPath()
 }
 
 func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {

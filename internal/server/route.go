@@ -48,8 +48,8 @@ func (s *Server) publicEndpoints() []endpoint {
 		{"POST /oauth2/token", s.oauthToken, ownLogin},
 		{"POST /oauth2/revoke", s.oauthRevoke, ownLogin},
 		{"POST /oauth2/introspect", s.oauthIntrospect, ownLogin},
-		{"GET /.well-known/oauth-authorization-server", s.oauthMetadata, open},
-		{"GET /.well-known/jwks.json", s.jwks, open},
+		{"GET " + s.metadataPath(), s.oauthMetadata, ownLogin},
+		{"GET /.well-known/jwks.json", s.jwks, ownLogin},
 
 		{"GET /verify", s.verify, ownLogin},
 		{"GET /livez", s.livez, ownLogin},
@@ -131,7 +131,7 @@ func (s *Server) route() {
 	}
 	s.handler = s.edge(s.table(public, s.m.Handler))
 	local := append(s.adminEndpoints(), s.localEndpoints()...)
-	local = append(local, endpoint{"GET /.well-known/jwks.json", s.jwks, open})
+	local = append(local, endpoint{"GET /.well-known/jwks.json", s.jwks, ownLogin})
 	s.local = markLocal(s.edge(s.table(local, asOwner)))
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lanyard-go/lanyard"
 	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/csrf"
 	"github.com/lanyard-go/lanyard/internal/directory"
 	"github.com/lanyard-go/lanyard/internal/web"
 	"github.com/lanyard-go/lanyard/password"
@@ -218,6 +219,11 @@ func (s *Server) openManager(ctx context.Context) error {
 		Keys: keys, TokenKeys: s.keys,
 		Cookie:         lanyard.CookieConfig{Name: s.cfg.CookieName, Persistent: s.cfg.PersistentCookies},
 		TrustedOrigins: s.cfg.TrustedOrigin, TrustedProxies: s.cfg.proxies,
+		// Logins are authenticated by nothing yet and check where they come from
+		// themselves, also when a session is still in the browser.
+		Exempt: []csrf.Route{
+			{Method: "POST", Path: "/v1/login"}, {Method: "POST", Path: "/v1/session/redeem"}, {Method: "POST", Path: "/login"},
+		},
 		Passive: passive, Subject: s.subject,
 		Audit:  audit.Multi(audit.BestEffort(s.trail, s.sinkFailed), audit.Slog(s.log)),
 		Logger: s.log, Metrics: s.metrics, Now: s.now, ShortenAddresses: s.cfg.ShortenAddresses,

@@ -70,6 +70,7 @@ func (s *Server) refuseVerify(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
 	http.Redirect(w, r, to, http.StatusFound)
 }
 

@@ -19,7 +19,7 @@ func TestStoreKeepsTheContract(t *testing.T) {
 
 // req: STORE-3, LIFE-13, LIFE-20
 func TestStoreKeepsTheContractUnderContention(t *testing.T) {
-	rounds := 200
+	rounds := 50
 	if soak() {
 		rounds = 10_000
 	}

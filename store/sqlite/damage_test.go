@@ -55,6 +55,9 @@ func TestARecordThatCannotBeReadIsRefusedAndCanBeEnded(t *testing.T) {
 			if got := get(t, s, r.SID); got.EndReason != lanyard.ReasonAdmin || got.Subject != "alice" {
 				t.Errorf("the record is now of %q and ended for %q", got.Subject, got.EndReason)
 			}
+			if err := s.Check(t.Context()); err != nil {
+				t.Errorf("Check after the end: %v", err)
+			}
 			if !get(t, s, other.SID).Live(now) {
 				t.Error("the other record is not live")
 			}
@@ -104,4 +107,29 @@ func TestADamagedFileIsAClearError(t *testing.T) {
 			t.Errorf("got %v, want ErrCorrupt", err)
 		}
 	})
+}
+
+func TestCheckFindsColumnsThatDoNotFitTheirRecord(t *testing.T) {
+	for _, tt := range []struct{ name, change string }{
+		{"another subject", "subject = 'admin'"},
+		{"a later deadline", "deadline = deadline + 1"},
+		{"a newer epoch", "epoch = epoch + 1"},
+		{"an end that was taken away", "ended_at = NULL"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "sessions.db")
+			s := openAt(t, path, sqlite.Config{})
+			create(t, s, "alice")
+			revoke(t, s, lanyard.End{SID: create(t, s, "alice").SID})
+			if err := s.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := openDB(t, sqlite.DSN(path)).Exec("UPDATE sessions SET " + tt.change); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Check(t.Context()); !errors.Is(err, sqlite.ErrCorrupt) {
+				t.Errorf("got %v, want ErrCorrupt", err)
+			}
+		})
+	}
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// What this store answers besides the errors of [lanyard.Store]. Nothing was
-// changed by a call that returned one of these.
+// What this store answers besides the errors of [lanyard.Store]. A call that got
+// one of these has changed nothing, except that after [ErrIO] nobody knows until
+// the file can be read again.
 var (
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("sqlite: store is closed")

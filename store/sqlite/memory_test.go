@@ -17,7 +17,7 @@ func TestManyLiveSessionsTakeLittleMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("SKIPPED: this system does not tell a process's peak memory:", err)
 	}
-	sessions := 10_000
+	sessions := 5_000
 	if soak() && !raceDetector() { // which takes many times the memory itself
 		sessions = 100_000
 	}

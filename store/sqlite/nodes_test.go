@@ -18,7 +18,7 @@ func TestTwoStoresOnOneFileKeepTheContract(t *testing.T) {
 
 // req: STORE-3, STORE-4, LIFE-13, LIFE-20
 func TestTwoStoresOnOneFileKeepTheContractUnderContention(t *testing.T) {
-	rounds := 20
+	rounds := 10
 	if soak() {
 		rounds = 1000
 	}

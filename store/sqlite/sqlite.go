@@ -2,7 +2,7 @@
 //
 // Open the database with the driver of your choice and [DSN], then call [New]:
 //
-//	db, err := sql.Open("sqlite", sqlite.DSN("sessions.db"))
+//	db, err := sql.Open("sqlite", sqlite.DSN("sessiondb"))
 //	...
 //	store, err := sqlite.New(ctx, db, sqlite.Config{})
 //
@@ -47,7 +47,6 @@ type Config struct {
 
 // Store is a [lanyard.Store] on SQLite. It is safe for concurrent use.
 type Store struct {
-	db      *sql.DB
 	writer  writer
 	readers chan *connection
 	opened  int    // number of readers
@@ -94,7 +93,6 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 			most, cfg.Readers+1)
 	}
 	s := &Store{
-		db:      db,
 		readers: make(chan *connection, cfg.Readers),
 		lead:    make(chan struct{}, 1),
 		closed:  make(chan struct{}),
@@ -102,22 +100,22 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 	if cfg.Exclusive {
 		s.cache = newCache(cfg.CacheSize)
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx, db); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // open takes the connections. What was taken is given back on an error.
-func (s *Store) open(ctx context.Context) (err error) {
-	if err := checkSettings(ctx, s.db); err != nil {
+func (s *Store) open(ctx context.Context, db *sql.DB) (err error) {
+	if err := checkSettings(ctx, db); err != nil {
 		return err
 	}
 	steps, err := loadSteps()
 	if err != nil {
 		return err
 	}
-	if err := prepareSchema(ctx, s.db, steps); err != nil {
+	if err := prepareSchema(ctx, db, steps); err != nil {
 		return err
 	}
 	defer func() {
@@ -125,14 +123,14 @@ func (s *Store) open(ctx context.Context) (err error) {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	if s.writer.connection, err = connect(ctx, s.db, writeStatements); err != nil {
+	if s.writer.connection, err = connect(ctx, db, writeStatements); err != nil {
 		return err
 	}
 	if err := s.writer.tune(ctx); err != nil {
 		return err
 	}
 	for range cap(s.readers) {
-		c, err := connect(ctx, s.db, readStatements)
+		c, err := connect(ctx, db, readStatements)
 		if err != nil {
 			return err
 		}

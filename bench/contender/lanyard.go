@@ -1,0 +1,162 @@
+package contender
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver of every SQLite contender
+
+	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/store/memory"
+	"github.com/lanyard-go/lanyard/store/sqlite"
+	"github.com/lanyard-go/lanyard/token"
+)
+
+func openLanyard(ctx context.Context, kind Kind, n int, dir string) (_ *Site, err error) {
+	s := &Site{}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	var store lanyard.Store = memory.New()
+	if kind == LanyardSQLite {
+		f, err := openFile(ctx, filepath.Join(dir, "lanyard.db"))
+		if err != nil {
+			return nil, err
+		}
+		store = f.Store
+		s.closers = append(s.closers, f.Close)
+	}
+	m, err := Manager(store, nil, token.ES256)
+	if err != nil {
+		return nil, err
+	}
+	s.Handler = m.Handler(m.Require(lanyard.Need{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page(w, lanyard.From(r.Context()).Subject())
+	})))
+	channel := lanyard.ChannelCookie
+	if kind == LanyardToken {
+		channel = lanyard.ChannelToken
+	}
+	for i := range n {
+		g, err := m.Start(ctx, somebody(i).login(channel))
+		if err != nil {
+			return nil, fmt.Errorf("signing in: %w", err)
+		}
+		if channel == lanyard.ChannelToken {
+			s.Badges = append(s.Badges, bearerBadge(g.Access.Reveal()))
+		} else {
+			s.Badges = append(s.Badges, cookieBadge(m.CookieName(), g.Handle.Reveal()))
+		}
+	}
+	return s, nil
+}
+
+// Manager makes a manager with the default policy, except that access tokens
+// live as long as policy permits, so that they outlast a run. Without keys it
+// draws some.
+func Manager(store lanyard.Store, keys *lanyard.Keys, alg token.Algorithm) (*lanyard.Manager, error) {
+	if keys == nil {
+		var err error
+		if keys, err = lanyard.RandomKeys(); err != nil {
+			return nil, err
+		}
+	}
+	signer, err := newSigner(alg)
+	if err != nil {
+		return nil, err
+	}
+	set, err := keySet(signer, alg)
+	if err != nil {
+		return nil, err
+	}
+	return lanyard.New(store, lanyard.Config{
+		Issuer: issuer, Keys: keys, TokenKeys: set, Policy: lanyard.Policy{AccessTokenTTL: token.MaxLifetime},
+	})
+}
+
+func keySet(signer crypto.Signer, alg token.Algorithm) (*token.KeySet, error) {
+	key, err := token.NewKey(signer, alg, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return token.NewKeySet(token.KeysConfig{}, key)
+}
+
+// File is this project's SQLite store on a file of its own.
+type File struct {
+	*sqlite.Store
+	db *sql.DB
+}
+
+// openFile opens the store as the server does: the only process on its file.
+func openFile(ctx context.Context, path string) (*File, error) {
+	db, err := sql.Open("sqlite", sqlite.DSN(path))
+	if err != nil {
+		return nil, err
+	}
+	s, err := sqlite.New(ctx, db, sqlite.Config{Exclusive: true})
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &File{s, db}, nil
+}
+
+// OpenFile opens the store of a server that is not running.
+func OpenFile(ctx context.Context, path string) (*File, error) {
+	f, err := openFile(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the store and its database.
+func (f *File) Close() error {
+	if err := f.Store.Close(); err != nil {
+		return err
+	}
+	return f.db.Close()
+}
+
+// Fill signs n people in on one manager and returns their handles.
+func Fill(ctx context.Context, m *lanyard.Manager, n int) ([]Badge, error) {
+	badges := make([]Badge, n)
+	err := together(64, func(caller int) error {
+		for i := caller; i < n; i += 64 {
+			g, err := m.Start(ctx, somebody(i).login(lanyard.ChannelCookie))
+			if err != nil {
+				return fmt.Errorf("signing in: %w", err)
+			}
+			badges[i] = cookieBadge(m.CookieName(), g.Handle.Reveal())
+		}
+		return nil
+	})
+	return badges, err
+}
+
+// record is a person's record as the manager would write it, for stores alone.
+func (p person) record(now lanyard.Time) *lanyard.Record {
+	r := &lanyard.Record{
+		State: lanyard.StateLive, Channel: lanyard.ChannelCookie, Subject: p.subject, Generation: 1,
+		CreatedAt: now, AuthTime: now, LastActive: now, IdleExpiresAt: now.Add(limit), ExpiresAt: now.Add(30 * limit),
+		Methods: []string{"pwd"},
+		Device:  lanyard.Device{Label: p.label, UserAgent: p.agent, IP: p.address},
+	}
+	rand.Read(r.Handle[:])
+	rand.Read(r.SID[6:])
+	for i := range 6 { // 48 bits of milliseconds lead, as in every sid
+		r.SID[i] = byte(uint64(now) >> (40 - 8*i))
+	}
+	tag := uint16(lanyard.SubjectPartition(p.subject))
+	r.SID[6], r.SID[7] = byte(tag>>2), byte(tag<<6)|r.SID[7]&0x3f
+	return r
+}

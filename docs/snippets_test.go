@@ -1,0 +1,97 @@
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// packages are what the guide's snippets may use, by the name they use.
+var packages = map[string]string{
+	"context": "context", "http": "net/http", "log": "log", "time": "time", "testing": "testing", "os": "os", "slog": "log/slog",
+	"errors": "errors", "sql": "database/sql", "audit": "github.com/lanyard-go/lanyard/audit",
+	"lanyard": "github.com/lanyard-go/lanyard", "memory": "github.com/lanyard-go/lanyard/store/memory",
+	"sqlite": "github.com/lanyard-go/lanyard/store/sqlite", "storetest": "github.com/lanyard-go/lanyard/store/storetest",
+	"lanyardtest": "github.com/lanyard-go/lanyard/lanyardtest", "token": "github.com/lanyard-go/lanyard/token",
+}
+
+// around is what stands around a snippet that is no declaration: the names it
+// may use without saying where they come from.
+const around = `func snippet(ctx context.Context, m *lanyard.Manager, mux *http.ServeMux, w http.ResponseWriter, r *http.Request,
+	store lanyard.Store, sid lanyard.SID, s *lanyard.Session, user struct{ ID string }, addr, code, refreshToken string, me, pay, report http.Handler) error {
+	var _ = []any{ctx, m, mux, w, r, store, sid, s, user, addr, code, refreshToken, me, pay, report}
+%s
+	return nil
+}
+`
+
+var goFence = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+func TestSnippetsOfTheGuideCompile(t *testing.T) {
+	b, err := os.ReadFile("library.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := goFence.FindAllStringSubmatch(string(b), -1)
+	if len(snippets) < 5 {
+		t.Fatalf("library.md has only %d snippets", len(snippets))
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The files stand where they never are on disk: an overlay shows them to the
+	// compiler inside the module.
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	dir := t.TempDir()
+	args := []string{"vet", "-overlay", filepath.Join(dir, "overlay.json")}
+	for i, s := range snippets {
+		name := fmt.Sprintf("snippet%02d", i+1)
+		file := filepath.Join(dir, name+".go")
+		if err := os.WriteFile(file, []byte(program(s[1])), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay.Replace[filepath.Join(root, "docs", "snippets", name, "snippet.go")] = file
+		args = append(args, "./docs/snippets/"+name)
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("a snippet of library.md does not compile: %v\n%s", err, out)
+	}
+}
+
+// program makes a file of a snippet.
+func program(snippet string) string {
+	body := snippet
+	if !regexp.MustCompile(`(?m)^(func|type|var) `).MatchString(snippet) {
+		body = fmt.Sprintf(around, snippet)
+	}
+	var b strings.Builder
+	b.WriteString("package snippets\n\nimport (\n")
+	names := make([]string, 0, len(packages))
+	for name := range packages {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
+			fmt.Fprintf(&b, "\t%q\n", packages[name])
+		}
+	}
+	b.WriteString(")\n\n" + body)
+	return b.String()
+}
