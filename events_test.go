@@ -75,7 +75,7 @@ var occasions = []occasion{
 	}, []string{"session_used_after_end:ended"}},
 }
 
-// req: LOG-1, LOG-2, LOG-12
+// req: LOG-3
 func TestEachOccasionIsReportedOnceAndInFull(t *testing.T) {
 	for _, o := range occasions {
 		t.Run(o.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestEachOccasionIsReportedOnceAndInFull(t *testing.T) {
 	}
 }
 
-// req: REVOKE-23, LOG-1
+// req: REVOKE-23
 func TestEachCauseOfAnEndHasOneEventWithItsReason(t *testing.T) {
 	end := func(reason lanyard.Reason) func(*testing.T, *world, *lanyard.Grant) {
 		return func(t *testing.T, w *world, g *lanyard.Grant) {
@@ -210,7 +210,7 @@ func TestEventsOfARequestNameItsSourceAndItself(t *testing.T) {
 	}
 }
 
-// req: LOG-1
+// req: LOG-2
 func TestLoginEventTellsWhoAndHow(t *testing.T) {
 	w := newWorld(t)
 	r := post("/login")
@@ -239,8 +239,6 @@ func TestDeadRefreshTokenCannotFloodTheAuditTrail(t *testing.T) {
 }
 
 // A sink that fails is reported, and the request goes on.
-//
-// req: LOG-9
 func TestFailingSinkIsReported(t *testing.T) {
 	broken := sinkFunc(func(context.Context, audit.Event) error { return errEngine })
 	w := newWorld(t, func(c *lanyard.Config) { c.Audit = broken })

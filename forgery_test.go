@@ -155,7 +155,7 @@ func TestStrictProfileDemandsTheSessionsOwnToken(t *testing.T) {
 	}
 }
 
-// req: FIX-7, CSRF-6
+// req: FIX-7
 func TestForgeryTokensDieWithEveryNewAuthentication(t *testing.T) {
 	w := newWorld(t, profile("strict"))
 	pre := w.anonymous(t)
@@ -303,8 +303,6 @@ func TestLoginFormWorksForABrowserThatIsSignedIn(t *testing.T) {
 
 // A cookie is not sent with another site's form, being SameSite, and yet the
 // answer's deletion of it would take effect.
-//
-// req: REVOKE-11
 func TestLogoutFromAnotherSiteTouchesNoCookie(t *testing.T) {
 	for name, carry := range map[string]bool{"with the cookie": true, "without, as SameSite has it": false} {
 		w := newWorld(t)
@@ -326,7 +324,7 @@ func TestLogoutFromAnotherSiteTouchesNoCookie(t *testing.T) {
 	}
 }
 
-// req: REVOKE-2, REVOKE-11, HTTP-2
+// req: REVOKE-2, HTTP-2
 func TestLogoutEndsTheSessionOfEitherBadgeAndIsIdempotent(t *testing.T) {
 	w := newWorld(t)
 	cookie, tokens := w.startCookie(), w.startToken()

@@ -24,7 +24,7 @@ func deletes(lines []string, name string) bool {
 	return false
 }
 
-// req: JWT-26, COOKIE-11
+// req: COOKIE-11
 func TestWhoARequestIsRecognisedAs(t *testing.T) {
 	w := newWorld(t)
 	ann, bob := w.start(lanyard.Login{Subject: "ann"}), w.start(lanyard.Login{Subject: "bob", Channel: lanyard.ChannelToken})
@@ -273,6 +273,27 @@ func TestHungStoreIsGivenUpInTime(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
+}
+
+// A record that keeps changing is given up, too.
+//
+// req: STORE-7
+func TestRetriesOfAConflictAreBounded(t *testing.T) {
+	w := newWorld(t)
+	g := w.startToken()
+	w.store.arm(func(call string, _ int) error {
+		if call == "Update" {
+			return lanyard.ErrConflict
+		}
+		return nil
+	})
+	_, err := w.renew(g.Refresh.Reveal())
+	wantPublic(t, err, http.StatusServiceUnavailable, "temporarily_unavailable")
+	if n := len(w.store.made()); n > 200 {
+		t.Errorf("%d store calls", n)
+	}
+	w.store.arm(nil)
+	w.mustRenew(g.Refresh.Reveal())
 }
 
 // req: COOKIE-18, SID-9, JWT-25, CSRF-21

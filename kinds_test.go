@@ -141,7 +141,7 @@ func TestTamperingWithAnyByteOfACredentialOpensNothing(t *testing.T) {
 	w.mustRenew(refresh)
 }
 
-// req: COOKIE-1, COOKIE-4, COOKIE-6, COOKIE-19, HTTP-1
+// req: COOKIE-1, COOKIE-4, COOKIE-6, COOKIE-19
 func TestEveryCookieKindIsSecureAndNeverWrittenInTheClear(t *testing.T) {
 	w := newWorld(t)
 	g := w.startCookie()

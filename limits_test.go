@@ -98,7 +98,7 @@ func TestExpiredSessionsDoNotCountForTheLimit(t *testing.T) {
 	}
 }
 
-// req: LIFE-14, REVOKE-22
+// req: REVOKE-22
 func TestListShowsASubjectsOwnSessionsAndNoSecret(t *testing.T) {
 	w := newWorld(t)
 	cookie := w.start(lanyard.Login{Device: "laptop"})
@@ -128,7 +128,7 @@ func TestListShowsASubjectsOwnSessionsAndNoSecret(t *testing.T) {
 	}
 }
 
-// req: REVOKE-5, REVOKE-7, REVOKE-8, REVOKE-22
+// req: REVOKE-5, REVOKE-6, REVOKE-8, REVOKE-22
 func TestScopesOfAnEnd(t *testing.T) {
 	opts := lanyard.EndOptions{Reason: lanyard.ReasonAdmin, By: "root"}
 	for _, row := range []struct {
@@ -171,6 +171,26 @@ func TestScopesOfAnEnd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// req: REVOKE-7
+func TestChangeOfAFactorEndsTheOthersAndRotatesThisOne(t *testing.T) {
+	w := newWorld(t)
+	mine, cookie, tokens := w.startCookie(), w.startCookie(), w.startToken()
+	up, err := w.Elevate(t.Context(), mine.Session, lanyard.Elevation{Methods: []string{"pwd"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := w.EndAll(t.Context(), "ann", lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: "ann", Except: mine.Session.SID()})
+	if err != nil || n != 2 {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if w.cookieWorks(mine) || w.cookieWorks(cookie) || w.bearerWorks(tokens) {
+		t.Error("something from before the change works")
+	}
+	if !w.cookieWorks(up) {
+		t.Error("whoever made the change is signed out")
 	}
 }
 

@@ -40,7 +40,7 @@ func TestLoginMakesNewCredentialsAndEndsWhatTheBrowserHad(t *testing.T) {
 //
 // req: FIX-1, FIX-6, HTTP-9, STORE-7
 func TestLoginFailingAtEachStoreCallGrantsNothing(t *testing.T) {
-	for n := 1; ; n++ {
+	for n := 1; n < 100; n++ {
 		w := newWorld(t)
 		old := w.startCookie()
 		pre := w.anonymous(t)
@@ -136,7 +136,7 @@ func (w *world) entries(kind lanyard.EntryKind) (n int) {
 // req: FIX-6
 func TestStepUpFailingAtEachStoreCallLosesNothing(t *testing.T) {
 	for _, channel := range []lanyard.Channel{lanyard.ChannelCookie, lanyard.ChannelToken} {
-		for n := 1; ; n++ {
+		for n := 1; n < 100; n++ {
 			w := newWorld(t)
 			old := w.start(lanyard.Login{Channel: channel})
 			w.store.arm(failAt(n))

@@ -216,7 +216,7 @@ func TestScopeAndAudienceMayShrinkForTheAccessTokenAndNeverGrow(t *testing.T) {
 	}
 }
 
-// req: REFRESH-11, REFRESH-12, REVOKE-6
+// req: REFRESH-11, REFRESH-12
 func TestSubjectIsAskedAtEachRefresh(t *testing.T) {
 	state := lanyard.SubjectState{Claims: map[string]any{"role": "editor"}}
 	var fail error
@@ -296,7 +296,7 @@ func TestRefreshFailingAtEachStoreCallLosesNothing(t *testing.T) {
 		moved  bool
 	}{{"current", 1, false}, {"predecessor that moved", 2, true}} {
 		t.Run(row.name, func(t *testing.T) {
-			for n := 1; ; n++ {
+			for n := 1; n < 100; n++ {
 				c := newChain(newWorld(t))
 				c.rotate(row.tokens - 1)
 				if row.moved {

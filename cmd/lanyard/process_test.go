@@ -75,9 +75,13 @@ func (l logFile) String() string {
 	return string(b)
 }
 
+// quickExit spares a program with the race detector the second that it waits at
+// its end for reports of other threads.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
 // environment is that of the tests without settings of whoever runs them.
 func environment(more ...string) []string {
-	var env []string
+	env := []string{quickExit}
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "LANYARD_") {
 			env = append(env, entry)
@@ -90,7 +94,12 @@ var readyLine = regexp.MustCompile(`(?m)^ready (https?://\S+)$`)
 
 // launch starts `lanyard serve` on a data directory, any free port, and returns
 // when it is ready or gone.
-func launch(data string, wrap []string, args ...string) (*process, error) {
+func launch(data string, args ...string) (*process, error) {
+	return launchAs(nil, data, args...)
+}
+
+// launchAs is launch by another program, such as one that gives up root.
+func launchAs(wrap []string, data string, args ...string) (*process, error) {
 	log, err := newLogFile()
 	if err != nil {
 		return nil, err
@@ -100,7 +109,6 @@ func launch(data string, wrap []string, args ...string) (*process, error) {
 	line = append(line, args...)
 	p.cmd = exec.Command(line[0], line[1:]...)
 	p.cmd.Env = environment()
-	p.cmd.Dir = filepath.Dir(data)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.log.File
 	// A test that dies must not leave its servers behind.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -133,7 +141,7 @@ func launch(data string, wrap []string, args ...string) (*process, error) {
 // ends, if it still runs.
 func start(t testing.TB, data string, args ...string) *process {
 	t.Helper()
-	p, err := launch(data, nil, args...)
+	p, err := launch(data, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +162,7 @@ func start(t testing.TB, data string, args ...string) *process {
 // what it said.
 func refused(t testing.TB, data string, args ...string) (int, string) {
 	t.Helper()
-	p, err := launch(data, nil, args...)
+	p, err := launch(data, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

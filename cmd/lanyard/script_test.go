@@ -36,6 +36,7 @@ func TestCommands(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Vars = append(e.Vars, quickExit)
 			e.Values[serversKey{}] = &[]*process{}
 			return nil
 		},
@@ -62,7 +63,7 @@ func running(ts *testscript.TestScript) *process {
 }
 
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
-	p, err := launch(ts.MkAbs("lanyard-data"), nil, args...)
+	p, err := launch(ts.MkAbs("lanyard-data"), args...)
 	ts.Check(err)
 	fmt.Fprint(ts.Stdout(), p.out)
 	fmt.Fprint(ts.Stderr(), p.log)

@@ -44,6 +44,12 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
 // logs are the operator's log of a server, for a test that fails.
 type logs struct {
 	mu sync.Mutex

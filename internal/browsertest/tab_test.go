@@ -196,6 +196,16 @@ func (b *tab) silentAbout(words ...string) {
 	}
 }
 
+// alerts fails unless a problem is written where the person looks already, with
+// the focus beside it.
+func (b *tab) alerts(problem string) {
+	b.t.Helper()
+	if !eval[bool](b, `(() => { const a = document.querySelector("[role=alert]"), box = a?.getBoundingClientRect();
+		return !!a?.innerText.trim() && box.top >= 0 && box.bottom <= innerHeight && (document.activeElement.getAttribute("aria-describedby") ?? "").includes(a.id) })()`) {
+		b.t.Errorf("%s: the page does not show at once what is wrong: %s", problem, b.text())
+	}
+}
+
 // path is the address of the page without its origin, or the whole address on
 // another origin.
 func (b *tab) path() string {

@@ -15,6 +15,7 @@ import (
 func TestOneSessionTwoBadges(t *testing.T) {
 	x := newSite(t)
 	web := x.login("ada", "cookie")
+	x.clock.advance(time.Second)
 	app := x.login("ada", "token")
 	if web.cookie == "" || web.access != "" || app.cookie != "" || app.access == "" || app.refresh == "" {
 		t.Fatalf("each channel has its own credential: %+v %+v", web, app)

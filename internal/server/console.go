@@ -113,7 +113,7 @@ func (s *Server) sessionPage(w http.ResponseWriter, r *http.Request, status int,
 	}
 	view.Notice = notice(r)
 	if why := v.EndReason(); why != "" {
-		view.Ended = &web.Ending{At: v.EndedAt(), Reason: string(why), By: v.EndedBy()}
+		view.Ended = &web.Ending{At: v.EndedAt(), Reason: reasonText(string(why)), By: v.EndedBy()}
 	}
 	if view.LinkedSIDs, err = s.linked(r.Context(), v); err != nil {
 		s.fail(w, r, err)
@@ -160,7 +160,7 @@ func eventText(e audit.Event) string {
 		text = strings.ToUpper(text[:1]) + text[1:]
 	}
 	if e.Reason != "" {
-		text += ": " + strings.ReplaceAll(e.Reason, "_", " ")
+		text += ": " + reasonText(e.Reason)
 	}
 	return text
 }

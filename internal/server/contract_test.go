@@ -112,6 +112,9 @@ func (d *description) schema(s shape) shape {
 // operationAt finds the operation of a request, whose path has values where the
 // document has names.
 func (d *description) operationAt(method, path string) (operation, bool) {
+	if method != strings.ToUpper(method) {
+		return operation{}, false // methods have a case
+	}
 	method = strings.ToLower(method)
 	if method == "head" {
 		method = "get"
@@ -136,8 +139,8 @@ func fits(pattern, path string) bool {
 // describe, such as pages, it does not judge.
 func (d *description) check(method, path string, a *answer) (problems []string) {
 	op, ok := d.operationAt(method, path)
-	if !ok {
-		return nil
+	if !ok || a.status == 404 && strings.Contains(a.body, "There is nothing at this address.") {
+		return nil // an address of another listener
 	}
 	r, ok := op.Responses[fmt.Sprint(a.status)]
 	if !ok {

@@ -229,6 +229,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			s.failOAuth(w, r, err)
 			return
 		}
+		s.noteStore(r, refused)
 		if apiPath(r.URL.Path) || isLocal(r.Context()) || !wantsPage(r) {
 			s.m.WriteError(w, r, err)
 			return
@@ -279,6 +280,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		slog.String("path", r.URL.Path), slog.String("request_id", lanyard.RequestID(r.Context())))
 	setRetryAfter(w.Header(), time.Second)
 	s.problem(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly.")
+}
+
+// noteStore logs a store that could not be asked, with the cause that the answer
+// keeps to itself.
+func (s *Server) noteStore(r *http.Request, e *lanyard.Refused) {
+	if e.Cause != lanyard.CauseStore {
+		return
+	}
+	s.metrics.Count("store", "failed")
+	s.log.LogAttrs(r.Context(), slog.LevelError, "the session store could not be asked", slog.Any("error", e.Err),
+		slog.String("path", r.URL.Path), slog.String("request_id", lanyard.RequestID(r.Context())))
 }
 
 func hintFor(e *lanyard.Refused) string {

@@ -43,6 +43,7 @@ func (s *Server) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	} else if b, ok := errors.AsType[*badRequest](err); ok {
 		out = &oauthError{status: b.status, code: "invalid_request", description: b.message}
 	} else if refused, ok := errors.AsType[*lanyard.Refused](err); ok {
+		s.noteStore(r, refused)
 		status, code, message := refused.Public()
 		switch refused.Cause {
 		case lanyard.CauseStore, lanyard.CauseThrottled, lanyard.CauseScopeGrown, lanyard.CauseAudience, lanyard.CauseInsecure:

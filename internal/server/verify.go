@@ -71,7 +71,8 @@ func (s *Server) refuseVerify(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, to, http.StatusFound)
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
 }
 
 func navigates(r *http.Request) bool {

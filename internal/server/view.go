@@ -71,7 +71,7 @@ func (s *Server) writeGrant(w http.ResponseWriter, r *http.Request, g *lanyard.G
 // nobody has.
 func pathSID(r *http.Request) (lanyard.SID, error) {
 	sid, err := lanyard.ParseSID(r.PathValue("sid"))
-	if err != nil {
+	if err != nil || sid.IsZero() {
 		return lanyard.SID{}, lanyard.ErrNotFound
 	}
 	return sid, nil

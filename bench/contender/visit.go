@@ -1,0 +1,76 @@
+package contender
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+)
+
+// Visitor asks a site's handler for the private page over and over, one badge
+// after another, without a network. It is for one goroutine.
+type Visitor struct {
+	site      *Site
+	templates []*http.Request
+	request   http.Request
+	answer    answer
+	next      int
+}
+
+// NewVisitor prepares requests as a browser or a program sends them.
+func NewVisitor(s *Site) *Visitor {
+	v := &Visitor{site: s, answer: answer{header: http.Header{}}}
+	for _, b := range s.Badges {
+		r := httptest.NewRequest("GET", issuer+"/private", nil)
+		for name, value := range map[string]string{
+			"User-Agent": somebody(0).agent, "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
+			"Accept-Language": "en-GB,en;q=0.7", "Accept-Encoding": "gzip, deflate, br", "Sec-Fetch-Site": "same-origin",
+			"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
+		} {
+			r.Header.Set(name, value)
+		}
+		b.Set(r)
+		v.templates = append(v.templates, r)
+	}
+	return v
+}
+
+// Visit makes n requests and fails unless each gets the page.
+func (v *Visitor) Visit(n int) error {
+	for range n {
+		// Some middleware writes into the request it is given, so each visit
+		// gets a fresh one; the copy allocates nothing.
+		v.request = *v.templates[v.next]
+		v.next++
+		if v.next == len(v.templates) {
+			v.next = 0
+		}
+		clear(v.answer.header)
+		v.answer.code, v.answer.size = 0, 0
+		v.site.Handler.ServeHTTP(&v.answer, &v.request)
+		if v.answer.code != 0 && v.answer.code != http.StatusOK || v.answer.size != len("user00000000") {
+			return fmt.Errorf("the page was answered with status %d and %d bytes", v.answer.code, v.answer.size)
+		}
+	}
+	return nil
+}
+
+// answer takes what a handler writes and keeps its size.
+type answer struct {
+	header     http.Header
+	code, size int
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(code int) { a.code = code }
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.size += len(b)
+	return len(b), nil
+}
+
+// WriteString spares io.WriteString a copy, as net/http's own writer does.
+func (a *answer) WriteString(s string) (int, error) {
+	a.size += len(s)
+	return len(s), nil
+}

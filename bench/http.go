@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-go/lanyard/bench/contender"
+)
+
+//go:embed clients.lua
+var clientsLua []byte
+
+// loaded are the contenders that wrk visits besides the bare handler.
+var loaded = []contender.Kind{
+	contender.LanyardCookie, contender.LanyardToken, contender.LanyardSQLite,
+	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256, contender.JWTEdDSA,
+}
+
+// http loads every contender's server from outside, one at a time, with visits
+// to the bare handler before and after each: what counts is the share of it.
+func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
+	s := section{Title: "A private page over HTTP", Notes: []string{
+		fmt.Sprintf("Each server is a process of its own on one processor, wrk on another with 32 connections. %d clients ask in turn, so all but the first sight of each token are repeats. Every visit stands between two to the bare handler, a net/http server that writes the same page and looks at nothing; the ratio is the share of their rate.", people),
+	}}
+	if why := cannotLoad(); why != "" {
+		s.Rows = append(s.Rows, left("a private page over HTTP", why))
+		return s, nil
+	}
+	script := filepath.Join(dir, "clients.lua")
+	if err := os.WriteFile(script, clientsLua, 0o600); err != nil {
+		return s, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return s, err
+	}
+	var closers []func() error
+	defer func() { closeAll(&err, closers) }()
+	wrk := &load{script: script, time: max(time.Second, b.span(time.Second).Round(time.Second))}
+	open := func(kind contender.Kind) (*target, error) {
+		home, err := sub(dir, strconv.Itoa(len(closers)))
+		if err != nil {
+			return nil, err
+		}
+		badges := filepath.Join(home, "badges")
+		args := pinned("0", self, serveCommand, "-kind", string(kind), "-badges", badges, "-dir", home)
+		p, err := startProcess(ctx, args[0], args[1:]...)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind, err)
+		}
+		closers = append(closers, p.stop)
+		t := &target{url: p.url, badges: badges}
+		_, err = wrk.visit(ctx, t) // warms it up
+		return t, err
+	}
+	bare, err := open(contender.Bare)
+	if err != nil {
+		return s, err
+	}
+	targets := map[contender.Kind]*target{}
+	for _, kind := range loaded {
+		if targets[kind], err = open(kind); err != nil {
+			return s, err
+		}
+	}
+	for range max(1, int(5*b.scale)) {
+		before, err := wrk.visit(ctx, bare)
+		if err != nil {
+			return s, err
+		}
+		for _, kind := range loaded {
+			rate, err := wrk.visit(ctx, targets[kind])
+			if err != nil {
+				return s, fmt.Errorf("%s: %w", kind, err)
+			}
+			after, err := wrk.visit(ctx, bare)
+			if err != nil {
+				return s, err
+			}
+			targets[kind].note(rate, (before+after)/2)
+			before = after
+		}
+	}
+	for _, row := range []struct {
+		what string
+		kind contender.Kind
+		goal *bound
+	}{
+		{"cookie, memory store; bare handler", contender.LanyardCookie, atLeast(0.9)},
+		{"token, memory store; bare handler", contender.LanyardToken, atLeast(0.8)},
+		{"cookie, SQLite; bare handler", contender.LanyardSQLite, nil},
+	} {
+		t := targets[row.kind]
+		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal))
+	}
+	for _, row := range []struct {
+		what       string
+		ours, peer contender.Kind
+	}{
+		{"cookie, memory store", contender.LanyardCookie, contender.SCSMemory},
+		{"cookie, SQLite", contender.LanyardSQLite, contender.SCSSQLite},
+		{"cookie, memory store", contender.LanyardCookie, contender.GorillaCookie},
+		{"token", contender.LanyardToken, contender.JWTES256},
+		{"token", contender.LanyardToken, contender.JWTEdDSA},
+	} {
+		ours, peer := targets[row.ours], targets[row.peer]
+		what := fmt.Sprintf("%s; %s, which reaches %s of bare", row.what, row.peer, share(peer.share()))
+		s.Rows = append(s.Rows, compared(what, perSecond(median(ours.rates)), perSecond(median(peer.rates)), ours.share()/peer.share(), nil))
+	}
+	return s, nil
+}
+
+// cannotLoad says what is missing on this machine.
+func cannotLoad() string {
+	if runtime.NumCPU() < 2 {
+		return "server and client need a processor each"
+	}
+	for _, tool := range []string{"wrk", "taskset"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return tool + " is not installed"
+		}
+	}
+	return ""
+}
+
+// target is a server under load with what was measured of it.
+type target struct {
+	url, badges   string
+	rates, floors []float64 // its requests per second, and the bare handler's around them
+}
+
+func (t *target) note(rate, floor float64) {
+	t.rates = append(t.rates, rate)
+	t.floors = append(t.floors, floor)
+}
+
+// share is the median share of the bare handler's rate.
+func (t *target) share() float64 {
+	all := make([]float64, len(t.rates))
+	for i := range all {
+		all[i] = t.rates[i] / t.floors[i]
+	}
+	return median(all)
+}
+
+// load runs wrk.
+type load struct {
+	script string
+	time   time.Duration
+}
+
+var requestRate = regexp.MustCompile(`(?m)^Requests/sec:\s+([0-9.]+)$`)
+
+// visit returns the rate of good answers. One bad answer is an error.
+func (l *load) visit(ctx context.Context, t *target) (float64, error) {
+	args := pinned("1", "wrk", "-t1", "-c32", "-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges)
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("running wrk: %w: %s", err, out)
+	}
+	found := requestRate.FindSubmatch(out)
+	if found == nil || strings.Contains(string(out), "Non-2xx") || strings.Contains(string(out), "Socket errors") {
+		return 0, errors.New("wrk says: " + string(out))
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// fact is a line about the machine or the programs measured.
+type fact struct{ Name, Value string }
+
+// machine tells what the numbers depend on. The disk is the one of dir.
+func machine(dir string) ([]fact, error) {
+	sync, err := syncTime(dir)
+	if err != nil {
+		return nil, err
+	}
+	facts := []fact{
+		{"date", time.Now().UTC().Format(time.DateOnly)},
+		{"processor", fmt.Sprintf("%s, %d cores", procLine("/proc/cpuinfo", "model name"), runtime.NumCPU())},
+		{"memory", procLine("/proc/meminfo", "MemTotal")},
+		{"system", runtime.GOOS + "/" + runtime.GOARCH + ", kernel " + kernel()},
+		{"disk", fmt.Sprintf("%s, %s for a write of 4 KiB with its sync", fileSystem(dir), duration(sync))},
+		{"Go", strings.TrimPrefix(runtime.Version(), "go")},
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			switch m.Path {
+			case "github.com/alexedwards/scs/v2", "github.com/alexedwards/scs/sqlite3store", "github.com/gorilla/sessions",
+				"github.com/golang-jwt/jwt/v5", "github.com/go-jose/go-jose/v4", "github.com/lestrrat-go/jwx/v3", "modernc.org/sqlite":
+				facts = append(facts, fact{m.Path, m.Version})
+			}
+		}
+	}
+	return facts, nil
+}
+
+// syncTime is the median time of a small durable write.
+func syncTime(dir string) (float64, error) {
+	f, err := os.Create(filepath.Join(dir, "sync"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	var times []float64
+	for range 200 {
+		began := time.Now()
+		if _, err := f.Write(page); err != nil {
+			return 0, err
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			return 0, err
+		}
+		times = append(times, float64(time.Since(began)))
+	}
+	return median(times), nil
+}
+
+// procLine returns the value of the first line with the name.
+func procLine(path, name string) string {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if n, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(n) == name {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return "unknown"
+}
+
+func kernel() string {
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "unknown"
+	}
+	release, _, _ := strings.Cut(strings.TrimSpace(string(text)), "-")
+	return release
+}
+
+// fileSystem names those on which a sync means something, and the one on which
+// it does not.
+func fileSystem(dir string) string {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return "unknown"
+	}
+	switch s.Type {
+	case 0xef53:
+		return "ext4"
+	case 0x58465342:
+		return "xfs"
+	case 0x9123683e:
+		return "btrfs"
+	case 0x794c7630:
+		return "overlayfs"
+	case 0x01021994:
+		return "tmpfs (memory: durable writes cost nothing here, set TMPDIR to a disk)"
+	}
+	return fmt.Sprintf("file system %#x", s.Type)
+}

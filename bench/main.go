@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == serveCommand {
+		return serve(ctx, args[1:])
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var b bench
+	out := flags.String("out", "", "also write the report to this `file`")
+	quick := flags.Bool("quick", false, "a fifth of the time: shows that everything runs, proves little")
+	flags.StringVar(&b.lanyard, "lanyard", "", "the server's `binary`, built from the same tree; empty: its rows are left out")
+	flags.StringVar(&b.command, "command", "bench", "the `command` that the report names")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("no argument %q is known", flags.Arg(0))
+	}
+	b.scale = 1
+	if *quick {
+		b.scale = 0.2
+	}
+	var err error
+	if b.dir, err = os.MkdirTemp("", "lanyard-bench-"); err != nil {
+		return fmt.Errorf("making a directory for databases: %w", err)
+	}
+	defer os.RemoveAll(b.dir)
+	r, err := b.measure(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := r.markdown()
+	if err != nil {
+		return err
+	}
+	fmt.Print(text)
+	if *out == "" {
+		return nil
+	}
+	return os.WriteFile(*out, []byte(text), 0o644)
+}
+
+// bench is one run over everything.
+type bench struct {
+	lanyard string  // the server's binary, or empty
+	command string  // for the report
+	dir     string  // for databases, on a disk
+	scale   float64 // of the time spent on each comparison
+}
+
+// measure takes all measurements, one group after another.
+func (b *bench) measure(ctx context.Context) (*report, error) {
+	r := &report{Command: b.command, Quick: b.scale < 1}
+	start := time.Now()
+	for _, group := range []struct {
+		name    string
+		measure func(context.Context, string) (section, error)
+	}{
+		// The heap is measured first, while it is empty.
+		{"memory", b.memory},
+		{"middleware", b.middleware},
+		{"tokens", b.tokens},
+		{"durable creation", b.durable},
+		{"server", b.server},
+		{"HTTP", b.http},
+	} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", group.name)
+		dir, err := os.MkdirTemp(b.dir, "")
+		if err != nil {
+			return nil, err
+		}
+		s, err := group.measure(ctx, dir)
+		if err != nil {
+			return nil, fmt.Errorf("measuring %s: %w", group.name, err)
+		}
+		r.Sections = append(r.Sections, s)
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if r.Facts, err = machine(b.dir); err != nil {
+		return nil, err
+	}
+	r.Took = time.Since(start).Round(time.Second)
+	return r, nil
+}
+
+// span is so much time, or less in a quick run.
+func (b *bench) span(full time.Duration) time.Duration {
+	return time.Duration(float64(full) * b.scale)
+}
+
+// sub makes a directory of its own in dir for a contender.
+func sub(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	return path, os.Mkdir(path, 0o700)
+}
+
+// closeAll closes in the opposite order and keeps what went wrong first.
+func closeAll(err *error, closers []func() error) {
+	for i := len(closers) - 1; i >= 0; i-- {
+		*err = errors.Join(*err, closers[i]())
+	}
+}
