@@ -59,7 +59,7 @@ func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time) 
 	expires := min(now.Add(m.policy.AccessTokenTTL-jitter), limit)
 
 	claims.Issuer = m.cfg.Issuer
-	claims.Audience = append([]string{m.cfg.Issuer}, audience...)
+	claims.Audience = audience
 	claims.IssuedAt = now.Time().Truncate(time.Second)
 	claims.Expiry = expires.Time().Truncate(time.Second) // whole seconds, rounded towards the earlier end
 	if !claims.Expiry.After(claims.IssuedAt) {
@@ -75,8 +75,9 @@ func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time) 
 
 // AccessToken draws a short access token from a session that a cookie holds,
 // with no refresh token: the same session, the same end. Resource is the
-// audience asked for, empty for the issuer alone. This is how a page with a
-// cookie calls services that check tokens.
+// audience asked for, empty for the issuer; the token names it alone, so that
+// what is handed to one service opens neither this server nor another. This is
+// how a page with a cookie calls services that check tokens.
 func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) (*Grant, error) {
 	if !s.SignedIn() {
 		return nil, refuse(CauseNone, SID{})
@@ -106,6 +107,9 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 		scope = s.claims.Scope // a token that was narrowed draws no wider one
 	}
 	g := &Grant{Session: m.view(rec, m.now())}
+	if len(audience) == 0 {
+		audience = []string{m.cfg.Issuer}
+	}
 	if err := m.addAccess(g, rec, audience, scope, extra); err != nil {
 		return nil, err
 	}
@@ -115,8 +119,11 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 
 // ProgramToken signs an access token for a program's own calls (RFC 6749
 // section 4.4): no session, no refresh token, and a subject that no person can
-// have.
+// have. It names the audiences given, or the issuer if there is none.
 func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []string, scope string) (*Grant, error) {
+	if len(audience) == 0 {
+		audience = []string{m.cfg.Issuer}
+	}
 	now := m.now()
 	subject := programPrefix + clientID
 	text, ttl, err := m.sign(token.Claims{Subject: subject, ClientID: clientID, Scope: scope}, audience, now, now.Add(m.policy.AccessTokenTTL))
@@ -146,12 +153,13 @@ func (m *Manager) askSubject(ctx context.Context, rec *Record) (claims map[strin
 	return state.Claims, nil
 }
 
-// CheckAccess judges an access token of ours as [Manager.Handler] would, for
-// servers that answer introspection. A token of a program has no record behind
+// CheckAccess judges an access token of ours as [Manager.Handler] would, but for
+// whatever audience: it is for answering questions about tokens, not for letting
+// their bearers in. A token of a program has no record behind
 // it.
 func (m *Manager) CheckAccess(ctx context.Context, text string) (*Session, *token.Claims, error) {
 	s := &Session{manager: m, now: m.now()}
-	if err := m.checkBearer(ctx, text, s); err != nil {
+	if err := m.checkToken(ctx, m.examiner, text, s); err != nil {
 		return nil, nil, err
 	}
 	return s, s.claims, nil
@@ -159,7 +167,11 @@ func (m *Manager) CheckAccess(ctx context.Context, text string) (*Session, *toke
 
 // checkBearer verifies an access token and reads the record behind it.
 func (m *Manager) checkBearer(ctx context.Context, text string, s *Session) error {
-	claims, err := m.verifier.Verify(text)
+	return m.checkToken(ctx, m.verifier, text, s)
+}
+
+func (m *Manager) checkToken(ctx context.Context, v *token.Verifier, text string, s *Session) error {
+	claims, err := v.Verify(text)
 	if err != nil {
 		return &Refused{Cause: CauseBadToken, Err: err}
 	}

@@ -68,5 +68,11 @@ func (s *Session) used(ctx context.Context) {
 	}
 }
 
-// reject marks the request as refused, so that it is no activity.
-func (s *Session) reject() { s.touch.CompareAndSwap(touchOpen, touchRejected) }
+// Reject marks the request as refused by the application, so that it is no
+// activity of its user. Requests that [Manager.Require] or the manager's own
+// checks refuse are marked by them.
+func (s *Session) Reject() { s.touch.CompareAndSwap(touchOpen, touchRejected) }
+
+// Active counts the request as activity now instead of when its handler
+// returns, for handlers that stay: streams and long polls.
+func (s *Session) Active(ctx context.Context) { s.used(ctx) }

@@ -42,6 +42,8 @@ const (
 	partHandle  = 1 << 1
 	partRefresh = 1 << 2
 
+	flagPersistent = 1 << 3 // among the parts, with nothing to read
+
 	refreshLen = 4 + 32 + 32 + 16 + 8 + 8 + 1 + 1 // then two texts of a byte's length
 )
 
@@ -59,6 +61,9 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 	}
 	if r.Refresh != nil {
 		parts |= partRefresh
+	}
+	if r.Persistent {
+		parts |= flagPersistent
 	}
 	be := binary.BigEndian
 	b = append(b, recordVersion, byte(r.State), byte(r.Channel), byte(r.Binding), parts)
@@ -130,6 +135,7 @@ func DecodeRecord(stored string, version uint64) (*Record, error) {
 	head, rest := stored[:headLen], stored[headLen:]
 	r.State, r.Channel, r.Binding = State(head[1]), Channel(head[2]), Binding(head[3])
 	parts := head[4]
+	r.Persistent = parts&flagPersistent != 0
 	copy(r.SID[:], head[headSID:])
 	r.SubjectEpoch, r.GlobalEpoch = be64(head[headEpochs:]), be64(head[headEpochs+8:])
 	r.Generation = be32(head[headEpochs+16:])
@@ -192,7 +198,7 @@ func (r *Record) decodeParts(parts byte, rest string) bool {
 		}
 		r.Refresh = f
 	}
-	return rest == "" && parts&^(partOrigin|partHandle|partRefresh) == 0
+	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|flagPersistent) == 0
 }
 
 func words(s string) []string {

@@ -148,7 +148,7 @@ func (m *Manager) SetCookieValue(g *Grant) (string, error) {
 // sessionSpec is the shape of the session cookie for one grant.
 func (m *Manager) sessionSpec(g *Grant) cookie.Spec {
 	spec := m.cookies.session
-	if m.cookies.persistent || g.persistent {
+	if m.cookies.persistent || g.Session.rec.Persistent {
 		left := g.Session.rec.ExpiresAt.Sub(m.now())
 		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), cookie.MaxAge)
 	}

@@ -30,7 +30,8 @@ var ErrNotObject = errors.New("lanyard: application data of a session is a JSON 
 // Data is one value that an application keeps with each session, such as a cart
 // or a message to show once. It is kept apart from what the session is judged
 // by: nothing in it lifts or lengthens a session. Make one per value, as a
-// package variable; it holds no state and is safe for concurrent use.
+// package variable; it holds no state and is safe for concurrent use by different
+// requests. Within one request, Get and Update take turns.
 type Data[T any] struct{ key string }
 
 // NewData names a value. Two names are two values; T is encoded as JSON.
@@ -174,6 +175,11 @@ func (m *Manager) changeData(ctx context.Context, w http.ResponseWriter, r *http
 			return false, nil, err
 		}
 		rec.Data = data
+		if rec.State == StateAnonymous {
+			// Nothing else counts the activity of a browser without a session.
+			rec.LastActive = now
+			rec.IdleExpiresAt = m.policy.idleDeadline(ChannelCookie, now, rec.ExpiresAt)
+		}
 		return true, nil, nil
 	})
 	if err != nil {

@@ -11,19 +11,25 @@ import (
 
 // Elevation says how a person has just been authenticated again.
 type Elevation struct {
-	Methods []string // the factors just proven; those proven before in the session are kept
-	Class   string   // the class now reached; empty keeps the old one
+	Methods []string // the factors just proven
+	Class   string   // the class they reach; empty for none
 }
 
 // Elevate records a new authentication inside a session: both clocks start
 // anew, the generation rises, and every credential and access token from before
 // is dead. The session stays the same one, in lists and in the audit trail.
 // Only this session is lifted; others of the subject, linked ones too, are not.
+//
+// Methods and class become those of the new authentication alone: with its time
+// beside them, factors proven long ago would pass for recent ones.
 func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant, error) {
 	if !s.SignedIn() {
 		return nil, refuse(CauseNotSignedIn, s.SID())
 	}
 	switch {
+	case !s.counts():
+		// A short token drawn from a cookie session cannot renew its cookie.
+		return nil, refuse(CauseChannel, s.SID())
 	case len(e.Methods) == 0 || len(e.Methods) > maxMethods || !words1(e.Methods):
 		return nil, fmt.Errorf("lanyard: Elevation.Methods: want 1 to %d words of 1 to 32 letters, digits and -_.:, such as pwd", maxMethods)
 	case e.Class != "" && !words1([]string{e.Class}):
@@ -48,14 +54,7 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		rec.AuthTime, rec.LastActive = now, now
 		rec.ExpiresAt = now.Add(m.policy.AbsoluteTimeout)
 		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
-		for _, method := range e.Methods {
-			if !slices.Contains(rec.Methods, method) {
-				rec.Methods = append(rec.Methods, method)
-			}
-		}
-		if e.Class != "" {
-			rec.Class = e.Class
-		}
+		rec.Methods, rec.Class = slices.Clone(e.Methods), e.Class
 		cred, err := m.arm(rec)
 		if err != nil {
 			return false, nil, err
@@ -80,7 +79,9 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 // usable returns why a record cannot be used at now, or nil.
 func usable(rec *Record, now Time) error {
 	if rec.Ended() {
-		return refuse(CauseEnded, rec.SID)
+		e := refuse(CauseEnded, rec.SID)
+		e.Reason = rec.EndReason
+		return e
 	}
 	switch rec.Expired(now) {
 	case ReasonIdle:

@@ -1,7 +1,9 @@
 package lanyard
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +49,22 @@ func (m *Manager) EndEverything(ctx context.Context, atLeast uint64, o EndOption
 	}
 	m.log.LogAttrs(ctx, slog.LevelWarn, "every session was revoked", slog.Uint64("epoch", done.Epoch), slog.String("by", o.By))
 	return done.Epoch, nil
+}
+
+// Ready reports whether the store can be written to, for programs about to change
+// something else that must be followed by an end.
+func (m *Manager) Ready(ctx context.Context) error {
+	secret, err := drawSecret(m.cfg.Rand)
+	if err != nil {
+		return err
+	}
+	now := m.now()
+	callCtx, cancel := m.bounded(ctx)
+	defer cancel()
+	if _, err := m.store.Once(callCtx, "ready "+hex.EncodeToString(secret[:16]), now, now.Add(time.Second)); err != nil {
+		return unavailable("writing to the store", err)
+	}
+	return nil
 }
 
 // AnnounceKey puts the withdrawal of a signing key on the feed.
@@ -114,6 +132,9 @@ func (m *Manager) event(ctx context.Context, name audit.Name, rec *Record, more 
 	}
 	if more != nil {
 		more(&e)
+	}
+	if m.cfg.ShortenAddresses && e.Source != "" {
+		e.Source = cmp.Or(addressRange(e.Source), e.Source)
 	}
 	if err := m.cfg.Audit.Record(ctx, e); err != nil {
 		m.log.LogAttrs(ctx, slog.LevelError, "writing an audit event failed", slog.String("event", string(name)), slog.Any("error", err))

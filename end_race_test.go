@@ -98,7 +98,7 @@ func redeem(channel lanyard.Channel, keep bool) func(w *world, g *lanyard.Grant)
 
 // tookOver reports whether what was issued had left the session before the end.
 func (a *attempt) tookOver(w *world, g *lanyard.Grant, e ending) bool {
-	return a.detaches && e.alone && w.record(g.Session.SID()).EndReason == lanyard.ReasonReplaced
+	return a.detaches && e.alone && w.record(g.Session.SID()).EndReason == lanyard.ReasonTakenOver
 }
 
 // ending is a way to end a session that must be final.

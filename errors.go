@@ -48,6 +48,7 @@ const (
 type Refused struct {
 	Cause      Cause
 	SID        SID           // the session concerned, if known
+	Reason     Reason        // for CauseEnded: why it ended
 	RetryAfter time.Duration // for CauseThrottled and CauseStore
 	MaxAge     time.Duration // for CauseStale: what the route demands
 	Classes    []string      // for CauseWeak: what the route accepts
@@ -134,6 +135,14 @@ func asGrant(err error) error {
 // with nothing of their text. The details belong in the log, which WriteError
 // leaves to whoever refused.
 func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, ErrTooMuchData):
+		writeProblem(w, r, http.StatusRequestEntityTooLarge, "too_large", "The data of a session may have 16 KiB at most.")
+		return
+	case errors.Is(err, ErrLimit):
+		writeProblem(w, r, http.StatusForbidden, "session_limit", "There are as many live sessions as there may be. End one first.")
+		return
+	}
 	refused, ok := errors.AsType[*Refused](err)
 	if !ok {
 		writeProblem(w, r, http.StatusInternalServerError, "server_error", "Something went wrong. The request id names it in the log.")

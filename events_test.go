@@ -65,6 +65,16 @@ var occasions = []occasion{
 			w.send(bearer(get("/"), g.Access.Reveal()))
 		}
 	}, []string{"session_used_after_end:ended"}},
+	{"a cookie of before a step-up", func(t *testing.T, w *world, _ *lanyard.Grant) {
+		c := w.startCookie()
+		if _, err := w.Elevate(t.Context(), c.Session, lanyard.Elevation{Methods: []string{"otp"}}); err != nil {
+			t.Fatal(err)
+		}
+		w.events.take()
+		for range 200 { // it is ours, so presenting it is no guessing
+			w.send(w.withCookie(get("/"), c.Handle.Reveal()))
+		}
+	}, []string{"session_used_after_end:old_generation"}},
 	{"a cookie after the end", func(_ *testing.T, w *world, _ *lanyard.Grant) {
 		c := w.startCookie()
 		w.end(c.Session.SID())
@@ -117,7 +127,7 @@ func TestEachCauseOfAnEndHasOneEventWithItsReason(t *testing.T) {
 			w.mustRenew(w.mustRenew(g.Refresh.Reveal()).Refresh.Reveal())
 			w.renew(g.Refresh.Reveal())
 		},
-		lanyard.ReasonReplaced: func(_ *testing.T, w *world, g *lanyard.Grant) { w.handoff(g, lanyard.ChannelToken, false) },
+		lanyard.ReasonTakenOver: func(_ *testing.T, w *world, g *lanyard.Grant) { w.handoff(g, lanyard.ChannelToken, false) },
 		lanyard.ReasonLinked: func(_ *testing.T, w *world, g *lanyard.Grant) {
 			w.end(g.Session.SID()) // of the linked one, see below
 		},

@@ -133,13 +133,20 @@ func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text s
 	m.noteDead(r, refused)
 	// Deleted also if the source is throttled, so that a browser that came by a
 	// dead cookie honestly is not refused for long.
-	if w != nil {
+	if w != nil && !superseded(refused) {
 		m.deleteCookie(w, m.cookies.session)
 	}
 	if guessed(refused.Cause) {
 		return m.guess(r)
 	}
 	return nil
+}
+
+// superseded reports whether the browser has been given a newer cookie meanwhile,
+// by a login or a step-up: this request was on its way then, and deleting the
+// cookie of that name would delete the newer one.
+func superseded(e *Refused) bool {
+	return e.Cause == CauseOldGeneration || e.Cause == CauseMismatch || e.Reason == ReasonReplaced
 }
 
 // checkHandle judges the value of a session cookie.
@@ -260,6 +267,9 @@ func (m *Manager) refused(r *http.Request, s *Session, err error) {
 	case CauseStore:
 		m.log.LogAttrs(ctx, slog.LevelError, "the session store could not be asked", slog.Any("error", refused.Err), slog.String("request_id", RequestID(ctx)))
 		m.count("store", "failed")
+		if m.deadUse.due(SID{}, CauseStore, m.now()) {
+			m.event(ctx, audit.StoreFailed, nil, nil)
+		}
 	case CauseEnded, CauseIdle, CauseExpired, CauseOldGeneration:
 		m.noteDead(r, refused)
 	default:

@@ -161,12 +161,6 @@ func TestDeadCookieIsDeletedAndTheRequestGoesOnAsNobody(t *testing.T) {
 			w.clock.set(g.Session.IdleExpiresAt())
 			return g.Handle.Reveal()
 		}},
-		{"stepped up", func(w *world, g *lanyard.Grant) string {
-			if _, err := w.Elevate(w.t.Context(), g.Session, lanyard.Elevation{Methods: []string{"otp"}}); err != nil {
-				w.t.Fatal(err)
-			}
-			return g.Handle.Reveal()
-		}},
 		{"of another server", func(w *world, _ *lanyard.Grant) string {
 			return newWorld(w.t, func(c *lanyard.Config) { c.Keys = someKeys(w.t, 9) }).startCookie().Handle.Reveal()
 		}},
@@ -193,6 +187,24 @@ func TestDeadCookieIsDeletedAndTheRequestGoesOnAsNobody(t *testing.T) {
 				t.Errorf("Cache-Control %q", got)
 			}
 		})
+	}
+}
+
+// A request that was on its way while a step-up or a new login gave the browser a
+// newer cookie must not delete that one: the two have the same name.
+func TestACookieThatWasSupersededIsNotDeleted(t *testing.T) {
+	w := newWorld(t)
+	old := w.startCookie()
+	up, err := w.Elevate(t.Context(), old.Session, lanyard.Elevation{Methods: []string{"otp"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start(lanyard.Login{Request: w.withCookie(post("/login"), up.Handle.Reveal())})
+	for name, handle := range map[string]string{"by a step-up": old.Handle.Reveal(), "by a login": up.Handle.Reveal()} {
+		s := w.send(w.withCookie(get("/"), handle))
+		if s.session.SignedIn() || len(setCookies(s.answer)) != 0 {
+			t.Errorf("%s: signed in %v, Set-Cookie %q", name, s.session.SignedIn(), setCookies(s.answer))
+		}
 	}
 }
 

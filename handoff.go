@@ -33,6 +33,14 @@ func (m *Manager) Handoff(ctx context.Context, s *Session, h Handoff) (code Secr
 	if h.Channel != ChannelCookie && h.Channel != ChannelToken {
 		return Secret{}, 0, errors.New("lanyard: Handoff.Channel: want cookie or token")
 	}
+	// A short or narrowed token does not hold the session, so it cannot give a
+	// share of it away.
+	if !s.counts() {
+		return Secret{}, 0, refuse(CauseChannel, s.SID())
+	}
+	if s.claims != nil && s.claims.Scope != s.rec.Scope {
+		return Secret{}, 0, refuse(CauseScope, s.SID())
+	}
 	secret, err := drawSecret(m.cfg.Rand)
 	if err != nil {
 		return Secret{}, 0, err
@@ -97,11 +105,24 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 		rec.Origin = origin.SID
 	}
 	rec.IdleExpiresAt = m.policy.idleDeadline(channel, now, rec.ExpiresAt)
+	var before before
+	if channel == ChannelCookie {
+		if before, err = m.before(ctx, r.Request); err != nil {
+			return nil, err
+		}
+		if before.sid == origin.SID {
+			before.sid = SID{} // dealt with as the code says
+		}
+	}
 	g, err := m.create(ctx, rec)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.settleHandoff(ctx, origin, rec, keep); err != nil {
+		return nil, err
+	}
+	if err := m.endBefore(ctx, before); err != nil {
+		m.settle(ctx, rec, ReasonReplaced)
 		return nil, err
 	}
 	m.event(ctx, audit.CodeRedeemed, rec, func(e *audit.Event) { e.Attrs = map[string]string{"origin": origin.SID.String()} })
@@ -160,7 +181,7 @@ func (m *Manager) originStood(ctx context.Context, origin, rec *Record, keep boo
 		return false, nil // everything ended in between, and the new record was stamped after it
 	}
 	if !keep {
-		done, err := m.end(ctx, End{SID: origin.SID, Reason: ReasonReplaced, By: rec.Subject})
+		done, err := m.end(ctx, End{SID: origin.SID, Reason: ReasonTakenOver, By: rec.Subject})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}

@@ -73,7 +73,7 @@ func TestTakeOverEndsItsOriginAndStandsAlone(t *testing.T) {
 	if w.cookieWorks(g) {
 		t.Error("the origin works")
 	}
-	if got := w.record(g.Session.SID()).EndReason; got != lanyard.ReasonReplaced {
+	if got := w.record(g.Session.SID()).EndReason; got != lanyard.ReasonTakenOver {
 		t.Errorf("the origin ended with %q", got)
 	}
 	if !n.Session.Origin().IsZero() || !w.bearerWorks(n) {

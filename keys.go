@@ -105,6 +105,17 @@ func RandomKeys() (*Keys, error) {
 // a store must agree on it.
 func (k *Keys) Fingerprint() string { return k.current.print }
 
+// Knows reports whether a fingerprint is that of one of the secrets, the current
+// one or an older one that is kept.
+func (k *Keys) Knows(fingerprint string) bool {
+	for _, set := range k.byID {
+		if set != nil && set.print == fingerprint {
+			return true
+		}
+	}
+	return false
+}
+
 // constant catches the secrets that configuration mistakes produce: zeros, or
 // one byte repeated.
 func constant(b []byte) bool {

@@ -70,8 +70,6 @@ type Grant struct {
 	ExpiresIn time.Duration
 	Refresh   Secret
 	Scope     string
-
-	persistent bool
 }
 
 const (
@@ -96,7 +94,7 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 	rec := &Record{
 		State: StateLive, Channel: l.Channel, Subject: l.Subject, ClientID: l.Client,
 		Generation: 1, CreatedAt: now, AuthTime: now, LastActive: now,
-		Methods: slices.Clone(l.Methods), Class: l.Class, Audience: audiences, Scope: l.Scope,
+		Methods: slices.Clone(l.Methods), Class: l.Class, Audience: audiences, Scope: l.Scope, Persistent: l.Persistent,
 		Device: m.device(l),
 	}
 	if rec.Channel == 0 {
@@ -117,6 +115,9 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rec.Channel != ChannelCookie {
+		before.sid = SID{} // tokens do not take the place of a cookie
+	}
 	if before.anon != nil {
 		if rec.Data, err = carry(before.anon.Data, l.Carry); err != nil {
 			return nil, err
@@ -126,7 +127,6 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.persistent = l.Persistent
 	if err := m.endBefore(ctx, before); err != nil {
 		m.settle(ctx, rec, ReasonReplaced)
 		return nil, err
@@ -138,6 +138,8 @@ func (l *Login) validate() error {
 	switch {
 	case l.Subject == "" || len(l.Subject) > maxSubject || !printable(l.Subject):
 		return fmt.Errorf("lanyard: Login.Subject: want 1 to %d bytes of printable UTF-8", maxSubject)
+	case strings.TrimSpace(l.Subject) != l.Subject:
+		return errors.New("lanyard: Login.Subject: must not begin or end with a blank, which headers lose")
 	case strings.HasPrefix(l.Subject, programPrefix):
 		return fmt.Errorf("lanyard: Login.Subject: %s is the mark of programs", programPrefix)
 	case len(l.Methods) == 0:
@@ -203,6 +205,11 @@ func printable(s string) bool {
 		}
 	}
 	return true
+}
+
+// withIssuer completes the audiences of a record for a token of its family.
+func (m *Manager) withIssuer(audience []string) []string {
+	return append([]string{m.cfg.Issuer}, audience...)
 }
 
 // audience turns a resource asked for into the audiences of a record: the
@@ -351,7 +358,7 @@ func (m *Manager) grant(rec *Record, cred *credential, extra map[string]any) (*G
 		return g, nil
 	}
 	g.Refresh = m.keys.seal(cred)
-	return g, m.addAccess(g, rec, rec.Audience, rec.Scope, extra)
+	return g, m.addAccess(g, rec, m.withIssuer(rec.Audience), rec.Scope, extra)
 }
 
 // before is what a login request carried from the browser's time before it.

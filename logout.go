@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lanyard-go/lanyard/audit"
+
 	"github.com/lanyard-go/lanyard/csrf"
 )
 
@@ -79,9 +81,14 @@ func (m *Manager) RevokeToken(ctx context.Context, text, client string) error {
 	if owner != client {
 		return refuse(CauseClient, sid)
 	}
-	err := m.End(ctx, sid, EndOptions{Reason: ReasonTokenRevoked, By: "client:" + client})
+	done, err := m.end(ctx, End{SID: sid, Reason: ReasonTokenRevoked, By: programPrefix + client})
 	if errors.Is(err, ErrNotFound) {
 		return nil
+	}
+	for _, rec := range done.Records {
+		if rec.SID == sid {
+			m.event(ctx, audit.TokenRevoked, rec, func(e *audit.Event) { e.Actor = programPrefix + client })
+		}
 	}
 	return err
 }

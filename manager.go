@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
@@ -134,8 +133,9 @@ type Manager struct {
 	keys       *Keys
 	issuer     *token.Issuer
 	verifier   *token.Verifier
-	check      *csrf.Check // of requests that a cookie authenticates
-	loginCheck *csrf.Check // of logins, which nothing authenticates yet
+	examiner   *token.Verifier // for any audience, for introspection and revocation
+	check      *csrf.Check     // of requests that a cookie authenticates
+	loginCheck *csrf.Check     // of logins, which nothing authenticates yet
 	csrf       *csrf.Tokens
 	cookies    cookieSpecs
 	trusted    []netip.Prefix
@@ -143,7 +143,6 @@ type Manager struct {
 	log        *slog.Logger
 	guesses    guessGuard
 	deadUse    deadUseLog
-	pruned     atomic.Int64
 }
 
 // New checks the configuration and makes a manager. It starts nothing: call
@@ -255,6 +254,12 @@ func (m *Manager) prepareTokens() error {
 	}
 	m.verifier, err = token.NewVerifier(token.VerifierConfig{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Issuer, Keys: m.cfg.TokenKeys, CacheSize: size, Now: m.cfg.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("lanyard: token verifier: %w", err)
+	}
+	m.examiner, err = token.NewVerifier(token.VerifierConfig{
+		Issuer: m.cfg.Issuer, SkipAudience: true, Keys: m.cfg.TokenKeys, CacheSize: -1, Now: m.cfg.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("lanyard: token verifier: %w", err)
@@ -402,7 +407,6 @@ func (m *Manager) Prune(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("pruning the store: %w", err)
 		}
-		m.pruned.Add(int64(len(done.Records)))
 		for _, rec := range done.Records {
 			m.endedEvent(ctx, rec)
 		}

@@ -43,12 +43,11 @@ func (m *Manager) Require(need Need, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := From(r.Context())
 		if err := s.Meets(need); err != nil {
-			s.reject()
+			s.Reject()
 			m.refused(r, s, err)
 			m.WriteError(w, r, err)
 			return
 		}
-		s.used(r.Context())
 		next.ServeHTTP(w, r)
 	})
 }

@@ -77,7 +77,8 @@ const (
 	ReasonIdle            Reason = "idle_timeout"     // no activity for the idle limit
 	ReasonExpired         Reason = "absolute_timeout" // the absolute limit passed
 	ReasonLimit           Reason = "session_limit"    // too many live sessions of its subject
-	ReasonReplaced        Reason = "replaced"         // its client signed in again or took over elsewhere
+	ReasonReplaced        Reason = "replaced"         // its browser signed in again
+	ReasonTakenOver       Reason = "taken_over"       // another client took over from it
 	ReasonLinked          Reason = "linked"           // the session it was handed off from ended
 	ReasonRefreshReuse    Reason = "refresh_reuse"    // a used refresh token came back
 	ReasonPasswordChanged Reason = "password_changed" // its user chose a new password
@@ -147,6 +148,9 @@ type Record struct {
 
 	Handle  Digest   // cookie channel: of the current handle
 	Refresh *Refresh // token channel: its family
+
+	// Persistent: its cookie outlives a restart of the browser.
+	Persistent bool
 
 	Data []byte // application data, at most 16 KiB
 

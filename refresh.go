@@ -140,7 +140,7 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	}
 	// Signed before anything is stored: a signing key that is away must not cost
 	// the client its refresh token.
-	return write, nil, p.m.addAccess(&p.grant, rec, p.audience, p.scope, p.claims)
+	return write, nil, p.m.addAccess(&p.grant, rec, p.m.withIssuer(p.audience), p.scope, p.claims)
 }
 
 // classify sets the outcome that the token presented calls for.

@@ -81,7 +81,13 @@ func FuzzParseSID(f *testing.F) {
 // FuzzCredential presents text at every door; nothing but what was issued opens
 // one, and nothing else reaches the store.
 func FuzzCredential(f *testing.F) {
-	w := newWorld(f)
+	// Each fuzzing process has keys of its own: the seeds of another are strangers.
+	w := newWorld(f, func(c *lanyard.Config) {
+		var err error
+		if c.Keys, err = lanyard.RandomKeys(); err != nil {
+			f.Fatal(err)
+		}
+	})
 	cookie, tokens := w.startCookie(), w.startToken()
 	f.Add(cookie.Handle.Reveal())
 	f.Add(tokens.Refresh.Reveal())

@@ -117,6 +117,7 @@ type Limit struct {
 // all; every field given must match.
 type Query struct {
 	Subject       string // exact; uses an index
+	Client        string // exact: the program that started it or holds its tokens
 	Channel       Channel
 	IP            string // exact
 	Device        string // part of label or user agent, ASCII case ignored
@@ -141,6 +142,7 @@ func (q *Query) Match(rec *Record) bool {
 	switch {
 	case q.Subject != "" && rec.Subject != q.Subject,
 		q.Channel != 0 && rec.Channel != q.Channel,
+		q.Client != "" && rec.ClientID != q.Client,
 		q.IP != "" && rec.Device.IP != q.IP,
 		q.CreatedBefore != 0 && rec.CreatedAt >= q.CreatedBefore,
 		q.ActiveBefore != 0 && rec.LastActive >= q.ActiveBefore,

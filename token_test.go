@@ -31,7 +31,7 @@ func TestRevokingATokenEndsItsSessionForItsOwnClientOnly(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		wantNames(t, w.events.take(), "session_ended:token_revoked")
+		wantNames(t, w.events.take(), "session_ended:token_revoked", "token_revoked")
 		if w.bearerWorks(g) {
 			t.Errorf("%s: the access token works", name)
 		}
@@ -69,7 +69,7 @@ func TestFindRefreshKnowsTheCurrentTokenAndConsumesNothing(t *testing.T) {
 // req: JWT-13
 func TestProgramIsNoPerson(t *testing.T) {
 	w := newWorld(t)
-	g, err := w.ProgramToken(t.Context(), "ann", []string{"orders"}, "read")
+	g, err := w.ProgramToken(t.Context(), "ann", nil, "read")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestProgramIsNoPerson(t *testing.T) {
 		t.Errorf("signed in %v, program %v, client %q, subject %q", s.session.SignedIn(), s.session.Program(), s.session.Client(), s.session.Subject())
 	}
 	_, claims, err := w.CheckAccess(t.Context(), g.Access.Reveal())
-	if err != nil || claims.Subject != "client:ann" || !slices.Equal(claims.Audience, []string{site, "orders"}) {
+	if err != nil || claims.Subject != "client:ann" || !slices.Equal(claims.Audience, []string{site}) {
 		t.Errorf("%+v, %v", claims, err)
 	}
 	for name, do := range map[string]func() error{
@@ -105,7 +105,7 @@ func TestProgramIsNoPerson(t *testing.T) {
 func TestTokenDrawnFromACookieSessionEndsWithIt(t *testing.T) {
 	w := newWorld(t)
 	g := w.startCookie()
-	drawn, err := w.AccessToken(t.Context(), g.Session, "orders")
+	drawn, err := w.AccessToken(t.Context(), g.Session, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,4 +147,45 @@ func TestEndingOnesSessionsNeedsARecentSignInWhereTheRouteSaysSo(t *testing.T) {
 	if s := w.sendNeed(w.withCookie(post("/sessions/revoke"), up.Handle.Reveal()), need); !s.ran {
 		t.Errorf("after a factor: %d", s.answer.Code)
 	}
+}
+
+// A token made for one service must not open another, nor the issuer.
+// req: JWT-10
+func TestTokensDrawnForOneAudienceOpenNothingElse(t *testing.T) {
+	w := newWorld(t, func(c *lanyard.Config) { c.Audiences = []string{"orders"} })
+	session := w.startCookie().Session
+	drawn, err := w.AccessToken(t.Context(), session, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := w.ProgramToken(t.Context(), "reports", []string{"orders"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, g := range map[string]*lanyard.Grant{"drawn": drawn, "program": program} {
+		if got := w.send(bearer(get("/"), g.Access.Reveal())); got.ran {
+			t.Errorf("%s: a token for orders opened the issuer", name)
+		}
+		_, claims, err := w.CheckAccess(t.Context(), g.Access.Reveal())
+		if err != nil || !slices.Equal(claims.Audience, []string{"orders"}) {
+			t.Errorf("%s: audience %q, %v; want orders alone", name, claims.Audience, err)
+		}
+	}
+}
+
+// A short token drawn from a cookie session does not hold the session.
+func TestADrawnTokenGivesNoShareOfItsSessionAway(t *testing.T) {
+	w := newWorld(t)
+	drawn, err := w.AccessToken(t.Context(), w.startCookie().Session, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := w.send(bearer(get("/"), drawn.Access.Reveal())).session
+	if !s.SignedIn() {
+		t.Fatal("the drawn token is not recognised")
+	}
+	_, _, err = w.Handoff(t.Context(), s, lanyard.Handoff{Channel: lanyard.ChannelToken, Keep: true})
+	wantCause(t, err, lanyard.CauseChannel)
+	_, err = w.Elevate(t.Context(), s, lanyard.Elevation{Methods: []string{"pwd"}})
+	wantCause(t, err, lanyard.CauseChannel)
 }

@@ -24,7 +24,7 @@ func TestRaceMeasuresTheSlowerContenderAsSlower(t *testing.T) {
 			return nil
 		}
 	}
-	r, err := takeTurns(50*time.Millisecond, time.Millisecond, lap{"once", work(1000)}, lap{"four times", work(4000)})
+	r, err := takeTurns(processor, 50*time.Millisecond, time.Millisecond, lap{"once", work(1000)}, lap{"four times", work(4000)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestRaceMeasuresTheSlowerContenderAsSlower(t *testing.T) {
 	if x := r.ratio(1, 0); x < 2 || x > 8 {
 		t.Errorf("four times the work takes %.2f times as long", x)
 	}
-	if _, err := takeTurns(time.Millisecond, time.Millisecond, lap{"broken", func(int) error { return errors.ErrUnsupported }}); err == nil {
+	if _, err := takeTurns(processor, time.Millisecond, time.Millisecond, lap{"broken", func(int) error { return errors.ErrUnsupported }}); err == nil {
 		t.Error("a contender's error is lost")
 	}
 }

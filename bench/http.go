@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -59,7 +60,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 			return nil, fmt.Errorf("%s: %w", kind, err)
 		}
 		closers = append(closers, p.stop)
-		t := &target{url: p.url, badges: badges}
+		t := &target{pid: p.cmd.Process.Pid, url: p.url, badges: badges}
 		_, err = wrk.visit(ctx, t) // warms it up
 		return t, err
 	}
@@ -79,7 +80,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 			return s, err
 		}
 		for _, kind := range loaded {
-			rate, err := wrk.visit(ctx, targets[kind])
+			own, err := wrk.visit(ctx, targets[kind])
 			if err != nil {
 				return s, fmt.Errorf("%s: %w", kind, err)
 			}
@@ -87,7 +88,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 			if err != nil {
 				return s, err
 			}
-			targets[kind].note(rate, (before+after)/2)
+			targets[kind].note(own, before, after)
 			before = after
 		}
 	}
@@ -101,7 +102,8 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 		{"cookie, SQLite; bare handler", contender.LanyardSQLite, nil},
 	} {
 		t := targets[row.kind]
-		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal))
+		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal),
+			compared("the same by the server's processor time for each answer, inverted", "", "", median(t.costs), nil))
 	}
 	for _, row := range []struct {
 		what       string
@@ -135,22 +137,27 @@ func cannotLoad() string {
 
 // target is a server under load with what was measured of it.
 type target struct {
+	pid           int
 	url, badges   string
 	rates, floors []float64 // its requests per second, and the bare handler's around them
+	shares, costs []float64 // its share of their rate, and of its processor time theirs
 }
 
-func (t *target) note(rate, floor float64) {
-	t.rates = append(t.rates, rate)
+func (t *target) note(own, before, after visit) {
+	floor := (before.rate + after.rate) / 2
+	t.rates = append(t.rates, own.rate)
 	t.floors = append(t.floors, floor)
+	t.shares = append(t.shares, own.rate/floor)
+	t.costs = append(t.costs, (before.cost+after.cost)/2/own.cost)
 }
 
 // share is the median share of the bare handler's rate.
-func (t *target) share() float64 {
-	all := make([]float64, len(t.rates))
-	for i := range all {
-		all[i] = t.rates[i] / t.floors[i]
-	}
-	return median(all)
+func (t *target) share() float64 { return median(t.shares) }
+
+// visit is what one run of wrk on a server came to.
+type visit struct {
+	rate float64 // good answers per second
+	cost float64 // seconds of the server's processor time for each
 }
 
 // load runs wrk.
@@ -159,18 +166,64 @@ type load struct {
 	time   time.Duration
 }
 
-var requestRate = regexp.MustCompile(`(?m)^Requests/sec:\s+([0-9.]+)$`)
+var (
+	requestRate  = regexp.MustCompile(`(?m)^Requests/sec:\s+([0-9.]+)$`)
+	requestCount = regexp.MustCompile(`(?m)^\s*([0-9]+) requests in`)
+)
 
-// visit returns the rate of good answers. One bad answer is an error.
-func (l *load) visit(ctx context.Context, t *target) (float64, error) {
+// visit loads a server for a while. One bad answer is an error.
+func (l *load) visit(ctx context.Context, t *target) (visit, error) {
+	before, err := processorTime(t.pid)
+	if err != nil {
+		return visit{}, err
+	}
 	args := pinned("1", "wrk", "-t1", "-c32", "-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges)
 	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("running wrk: %w: %s", err, out)
+		return visit{}, fmt.Errorf("running wrk: %w: %s", err, out)
 	}
-	found := requestRate.FindSubmatch(out)
-	if found == nil || strings.Contains(string(out), "Non-2xx") || strings.Contains(string(out), "Socket errors") {
-		return 0, errors.New("wrk says: " + string(out))
+	after, err := processorTime(t.pid)
+	if err != nil {
+		return visit{}, err
 	}
-	return strconv.ParseFloat(string(found[1]), 64)
+	rate, answers := found(requestRate, out), found(requestCount, out)
+	if rate == 0 || answers == 0 || bytes.Contains(out, []byte("Non-2xx")) || bytes.Contains(out, []byte("Socket errors")) {
+		return visit{}, errors.New("wrk says: " + string(out))
+	}
+	return visit{rate, (after - before).Seconds() / answers}, nil
+}
+
+// found returns the number that a pattern marks, or 0.
+func found(pattern *regexp.Regexp, text []byte) float64 {
+	m := pattern.FindSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	x, _ := strconv.ParseFloat(string(m[1]), 64)
+	return x
+}
+
+// processorTime is how long the threads of a process have been running.
+func processorTime(pid int) (time.Duration, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		return 0, fmt.Errorf("reading the processor time of a server: no threads, %w", err)
+	}
+	total := time.Duration(0)
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return 0, fmt.Errorf("reading the processor time of a server: %w", err)
+		}
+		running, _, _ := strings.Cut(string(text), " ")
+		ns, err := strconv.ParseInt(running, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading the processor time of a server: %w", err)
+		}
+		total += time.Duration(ns)
+	}
+	return total, nil
 }

@@ -7,8 +7,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fact is a line about the machine or the programs measured.
@@ -54,7 +55,7 @@ func syncTime(dir string) (float64, error) {
 		if _, err := f.Write(page); err != nil {
 			return 0, err
 		}
-		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
 			return 0, err
 		}
 		times = append(times, float64(time.Since(began)))
@@ -87,20 +88,20 @@ func kernel() string {
 // fileSystem names those on which a sync means something, and the one on which
 // it does not.
 func fileSystem(dir string) string {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
 		return "unknown"
 	}
 	switch s.Type {
-	case 0xef53:
+	case unix.EXT4_SUPER_MAGIC:
 		return "ext4"
-	case 0x58465342:
+	case unix.XFS_SUPER_MAGIC:
 		return "xfs"
-	case 0x9123683e:
+	case unix.BTRFS_SUPER_MAGIC:
 		return "btrfs"
-	case 0x794c7630:
+	case unix.OVERLAYFS_SUPER_MAGIC:
 		return "overlayfs"
-	case 0x01021994:
+	case unix.TMPFS_MAGIC:
 		return "tmpfs (memory: durable writes cost nothing here, set TMPDIR to a disk)"
 	}
 	return fmt.Sprintf("file system %#x", s.Type)

@@ -73,7 +73,7 @@ func (b *bench) firstSight(alg token.Algorithm) ([]row, error) {
 		return nil, err
 	}
 	laps = append(laps, libraries...)
-	r, err := takeTurns(b.span(6*time.Second), 20*time.Millisecond, laps...)
+	r, err := takeTurns(processor, b.span(6*time.Second), 20*time.Millisecond, laps...)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (b *bench) repeatedSight(n int) (rows []row, note string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	r, err := takeTurns(b.span(4*time.Second), 20*time.Millisecond, lap{"lanyard", again}, libraries[0])
+	r, err := takeTurns(processor, b.span(4*time.Second), 20*time.Millisecond, lap{"lanyard", again}, libraries[0])
 	if err != nil {
 		return nil, "", err
 	}

@@ -23,7 +23,7 @@ var packages = map[string]string{
 
 // around is what stands around a snippet that is no declaration: the names it
 // may use without saying where they come from.
-const around = `func snippet(ctx context.Context, m *lanyard.Manager, mux *http.ServeMux, w http.ResponseWriter, r *http.Request,
+const around = `func snippet%02d(ctx context.Context, m *lanyard.Manager, mux *http.ServeMux, w http.ResponseWriter, r *http.Request,
 	sid lanyard.SID, s *lanyard.Session, user struct{ ID string }, addr, refreshToken string, me, pay, report http.Handler) error {
 	var _ = []any{ctx, m, mux, w, r, sid, s, user, addr, refreshToken, me, pay, report}
 %s
@@ -50,15 +50,13 @@ func TestSnippetsOfTheGuideCompile(t *testing.T) {
 	// compiler inside the module.
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	dir := t.TempDir()
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
 	for i, s := range snippets {
-		name := fmt.Sprintf("snippet%02d", i+1)
-		file := filepath.Join(dir, name+".go")
-		if err := os.WriteFile(file, []byte(program(s[1])), 0o600); err != nil {
+		name := fmt.Sprintf("snippet%02d.go", i+1)
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(program(i+1, s[1])), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		overlay.Replace[filepath.Join(root, "docs", "snippets", name, "snippet.go")] = file
-		args = append(args, "./docs/snippets/"+name)
+		overlay.Replace[filepath.Join(root, "docs", "snippets", name)] = file
 	}
 	text, err := json.Marshal(overlay)
 	if err != nil {
@@ -67,7 +65,7 @@ func TestSnippetsOfTheGuideCompile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "./docs/snippets")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("a snippet of library.md does not compile: %v\n%s", err, out)
@@ -75,10 +73,10 @@ func TestSnippetsOfTheGuideCompile(t *testing.T) {
 }
 
 // program makes a file of a snippet.
-func program(snippet string) string {
+func program(number int, snippet string) string {
 	body := snippet
 	if !regexp.MustCompile(`(?m)^(func|type|var) `).MatchString(snippet) {
-		body = fmt.Sprintf(around, snippet)
+		body = fmt.Sprintf(around, number, snippet)
 	}
 	var b strings.Builder
 	b.WriteString("package snippets\n\nimport (\n")

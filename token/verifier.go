@@ -33,6 +33,11 @@ type VerifierConfig struct {
 	// Audience is this verifier's own identifier, which aud must contain.
 	// Required.
 	Audience string
+	// SkipAudience accepts tokens for any audience, and Audience must be empty
+	// then. It is for the issuer that answers questions about its own tokens,
+	// never for letting anybody in: a token made for one service would open
+	// another.
+	SkipAudience bool
 	// Keys are the issuer's keys. Required.
 	Keys VerifyKeys
 	// Leeway is the clock difference forgiven for exp, nbf and iat, at most 60
@@ -66,7 +71,9 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	switch {
 	case cfg.Issuer == "":
 		return nil, errors.New("token: VerifierConfig.Issuer is required")
-	case cfg.Audience == "":
+	case cfg.SkipAudience && cfg.Audience != "":
+		return nil, errors.New("token: VerifierConfig.Audience: not together with SkipAudience")
+	case cfg.Audience == "" && !cfg.SkipAudience:
 		return nil, errors.New("token: VerifierConfig.Audience is required")
 	case cfg.Keys == nil:
 		return nil, errors.New("token: VerifierConfig.Keys is required")
@@ -165,7 +172,7 @@ func (v *Verifier) first(raw string) (*entry, error) {
 	switch {
 	case c.Issuer != v.cfg.Issuer:
 		return nil, refuse(CauseIssuer)
-	case !slices.Contains(c.Audience, v.cfg.Audience):
+	case !v.cfg.SkipAudience && !slices.Contains(c.Audience, v.cfg.Audience):
 		return nil, refuse(CauseAudience)
 	}
 	c.KeyID = m.Header.KeyID

@@ -9,29 +9,27 @@ import (
 // Visitor asks a site's handler for the private page over and over, one badge
 // after another, without a network. It is for one goroutine.
 type Visitor struct {
-	site      *Site
-	templates []*http.Request
-	request   http.Request
-	answer    answer
-	next      int
+	site     *Site
+	template *http.Request
+	badge    []string // the header of the template that each visit sets anew
+	request  http.Request
+	answer   answer
+	next     int
 }
 
-// NewVisitor prepares requests as a browser or a program sends them.
+// NewVisitor prepares a request as a browser sends it. All badges of a site are
+// in one header.
 func NewVisitor(s *Site) *Visitor {
-	v := &Visitor{site: s, answer: answer{header: http.Header{}}}
-	for _, b := range s.Badges {
-		r := httptest.NewRequest("GET", issuer+"/private", nil)
-		for name, value := range map[string]string{
-			"User-Agent": somebody(0).agent, "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
-			"Accept-Language": "en-GB,en;q=0.7", "Accept-Encoding": "gzip, deflate, br", "Sec-Fetch-Site": "same-origin",
-			"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
-		} {
-			r.Header.Set(name, value)
-		}
-		b.Set(r)
-		v.templates = append(v.templates, r)
+	r := httptest.NewRequest("GET", issuer+"/private", nil)
+	for name, value := range map[string]string{
+		"User-Agent": somebody(0).agent, "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
+		"Accept-Language": "en-GB,en;q=0.7", "Accept-Encoding": "gzip, deflate, br", "Sec-Fetch-Site": "same-origin",
+		"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
+	} {
+		r.Header.Set(name, value)
 	}
-	return v
+	s.Badges[0].Set(r)
+	return &Visitor{site: s, template: r, badge: r.Header[s.Badges[0].Name], answer: answer{header: http.Header{}}}
 }
 
 // Visit makes n requests and fails unless each gets the page.
@@ -39,9 +37,10 @@ func (v *Visitor) Visit(n int) error {
 	for range n {
 		// Some middleware writes into the request it is given, so each visit
 		// gets a fresh one; the copy allocates nothing.
-		v.request = *v.templates[v.next]
+		v.request = *v.template
+		v.badge[0] = v.site.Badges[v.next].Value
 		v.next++
-		if v.next == len(v.templates) {
+		if v.next == len(v.site.Badges) {
 			v.next = 0
 		}
 		clear(v.answer.header)

@@ -60,6 +60,11 @@ func connect(cmd *cobra.Command) (*caller, error) {
 	if c, err := connectSocket(cfg.Data); err != nil || c != nil {
 		return c, err
 	}
+	// Only users and clients may be added before the first start; everything else
+	// would make an empty place and report success on it.
+	if _, err := os.Stat(cfg.Data); errors.Is(err, os.ErrNotExist) && !strings.HasPrefix(cmd.CommandPath(), "lanyard users") && !strings.HasPrefix(cmd.CommandPath(), "lanyard clients") {
+		return nil, fmt.Errorf("setting data: %s is not there; name the data directory of the server with --data", cfg.Data)
+	}
 	s, err := server.Open(cmd.Context(), cfg, server.Options{Drivers: drivers, Logs: quiet{cmd.ErrOrStderr()}})
 	if err != nil {
 		return nil, err

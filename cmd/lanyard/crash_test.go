@@ -14,8 +14,8 @@ import (
 // each session that it reported as started, and each end that it reported. What
 // it had not answered may have happened or not.
 
-// started is a session with what its program was told about it.
-type started struct {
+// acknowledged is a session with what its program was told about it.
+type acknowledged struct {
 	sid, handle string
 	ending      bool // its end was asked for
 	ended       bool // and reported
@@ -29,7 +29,7 @@ type busy struct {
 	answers *atomic.Int64
 	enough  chan struct{} // closed after limit answers
 	limit   int64
-	known   []*started
+	known   []*acknowledged
 	odd     []string // answers that should not have been
 }
 
@@ -56,13 +56,13 @@ func (b *busy) run(t *testing.T) {
 		}
 		_, value, _ := strings.Cut(r.text(t, "cookie.set_cookie"), "=")
 		value, _, _ = strings.Cut(value, ";")
-		one := &started{sid: r.text(t, "session.sid"), handle: value}
+		one := &acknowledged{sid: r.text(t, "session.sid"), handle: value}
 		b.known = append(b.known, one)
-		var ends []*started
+		var ends []*acknowledged
 		path, method, body := "/v1/admin/sessions/"+one.sid, "DELETE", ""
 		switch n % 8 {
 		case 2, 4, 6:
-			ends = []*started{one}
+			ends = []*acknowledged{one}
 		case 7:
 			ends, path, method, body = b.known, "/v1/admin/revoke", "POST", `{"subject":"`+b.subject+`"}`
 		}
@@ -81,7 +81,7 @@ func (b *busy) run(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, p *process, round int, known []*started) (live, ended int) {
+func check(t *testing.T, p *process, round int, known []*acknowledged) (live, ended int) {
 	t.Helper()
 	for _, s := range known {
 		got := p.signedIn(t, s.handle)
@@ -109,7 +109,7 @@ func TestKillingTheServerLosesNothingThatItAnswered(t *testing.T) {
 	data := dataDir(t)
 	p := start(t, data)
 	client, _ := p.addClient(t, "backend", "--create-sessions")
-	var all []*started
+	var all []*acknowledged
 	live, ended := 0, 0
 	for round := range rounds {
 		var answers atomic.Int64
@@ -123,11 +123,16 @@ func TestKillingTheServerLosesNothingThatItAnswered(t *testing.T) {
 			}
 			wg.Go(func() { workers[i].run(t) })
 		}
-		<-enough
+		done := make(chan struct{})
+		go func() { wg.Wait(); close(done) }()
+		select {
+		case <-enough:
+		case <-done: // they met an answer that should not have been
+		}
 		p.crash(t)
-		wg.Wait()
+		<-done
 		p = start(t, data)
-		var now []*started
+		var now []*acknowledged
 		for _, b := range workers {
 			for _, odd := range b.odd {
 				t.Errorf("round %d: %s", round, odd)

@@ -9,11 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lanyard-go/lanyard/api"
+	"github.com/lanyard-go/lanyard/internal/server"
 )
 
 func keysCommand() *cobra.Command {
 	cmd := group("keys", "the keys that sign access tokens", "  lanyard keys list")
-	cmd.AddCommand(keysList(), keysRotate(), keysWithdraw(), keysExport())
+	cmd.AddCommand(keysList(), keysRotate(), keysWithdraw(), keysExport(), keysForget())
 	return cmd
 }
 
@@ -66,6 +67,29 @@ func keysWithdraw() *cobra.Command {
 				return fmt.Errorf("key %s: %w", args[0], err)
 			}
 			return show(cmd, out.Keys, func(w io.Writer) { keysTable(w, out.Keys) })
+		})
+	}
+	return cmd
+}
+
+func keysForget() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "forget-secret", Short: "go on without a server secret that is lost: everybody is signed out", Args: exactly(0),
+		Long:    "Makes a data directory usable with the secret that is in its server.secret now, or with a new one if the file is gone. To rotate the secret instead, put a new line in front of the old one: both work, and nobody is signed out.",
+		Example: "  lanyard keys forget-secret",
+	}
+	addFlags(cmd, "data", "store", "directory")
+	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, _, err := load(cmd)
+		if err != nil {
+			return err
+		}
+		if err := server.ForgetSecret(cmd.Context(), drivers, cfg); err != nil {
+			return err
+		}
+		return show(cmd, map[string]bool{"forgotten": true}, func(w io.Writer) {
+			fmt.Fprintln(w, "the next start uses the secret that is there; everybody signs in again")
 		})
 	}
 	return cmd

@@ -71,10 +71,10 @@ func backupCommand() *cobra.Command {
 func restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "restore FILE", Short: "put a backup into a data directory that no server uses",
-		Long:    "Restores a backup. The global epoch is raised above every one ever used, so that a session that was ended since the backup stays ended: everybody signs in again. The databases that were there are kept as *.before-restore.",
+		Long:    "Restores a backup. The global epoch is raised above every one ever used, so that a session that was ended since the backup stays ended: everybody signs in again. The databases that were there are kept beside, as *.before-restore-TIME.",
 		Example: "  lanyard restore lanyard-backup.tar", Args: exactly(1),
 	}
-	addFlags(cmd, "data")
+	addFlags(cmd, "data", "store", "directory")
 	cmd.Flags().Bool("json", false, "print JSON")
 	keep := cmd.Flags().Bool("insecure-keep-sessions", false, "leave the sessions of the backup live, also those that were ended since")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -82,7 +82,7 @@ func restoreCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := server.Restore(cmd.Context(), drivers, cfg.Data, args[0], *keep); err != nil {
+		if err := server.Restore(cmd.Context(), drivers, cfg, args[0], *keep); err != nil {
 			return err
 		}
 		if *keep {

@@ -155,12 +155,12 @@ func TestOfManyServersStartedAtOnceOneGetsTheDirectory(t *testing.T) {
 // Modes do not bind root, so that root runs the program as somebody else.
 func TestADirectoryThatIsNotOursIsNamed(t *testing.T) {
 	t.Parallel()
-	var wrap []string
+	program := []string{binary}
 	if os.Geteuid() == 0 {
 		if _, err := exec.LookPath("setpriv"); err != nil {
 			unavailable(t, "setpriv is needed to give up root (Debian package util-linux)")
 		}
-		wrap = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+		program = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary}
 	}
 	room := t.TempDir()
 	for dir := room; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -188,7 +188,7 @@ func TestADirectoryThatIsNotOursIsNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer os.Chmod(dir, 0o700)
-			p, err := launchAs(wrap, filepath.Join(room, test.data))
+			p, err := launchAs(program, filepath.Join(room, test.data))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,17 +96,18 @@ var readyLine = regexp.MustCompile(`(?m)^ready (https?://\S+)$`)
 // launch starts `lanyard serve` on a data directory, any free port, and returns
 // when it is ready or gone.
 func launch(data string, args ...string) (*process, error) {
-	return launchAs(nil, data, args...)
+	return launchAs([]string{binary}, data, args...)
 }
 
-// launchAs is launch by another program, such as one that gives up root.
-func launchAs(wrap []string, data string, args ...string) (*process, error) {
+// launchAs is launch with other words for the program, such as those of one that
+// gives up root in front of it.
+func launchAs(program []string, data string, args ...string) (*process, error) {
 	log, err := newLogFile()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{data: data, out: newOutput(), log: log, exited: make(chan struct{})}
-	line := append(append([]string{}, wrap...), binary, "serve", "--listen", "127.0.0.1:0", "--data", data)
+	line := append(slices.Clone(program), "serve", "--listen", "127.0.0.1:0", "--data", data)
 	line = append(line, args...)
 	p.cmd = exec.Command(line[0], line[1:]...)
 	p.cmd.Env = environment()

@@ -86,7 +86,7 @@ func isTerminal(w io.Writer) bool {
 // printConfig shows every setting with its source, and the limits of the profile
 // that follow from them: what an operator puts on record.
 func printConfig(w io.Writer, cfg server.Config, all []*setting, asJSON bool) error {
-	policy, err := server.EffectivePolicy(cfg)
+	policy, derived, err := server.Effective(cfg)
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,9 @@ func printConfig(w io.Writer, cfg server.Config, all []*setting, asJSON bool) er
 	for _, s := range all {
 		value := format(reflect.ValueOf(cfg).FieldByIndex(s.index))
 		source := s.source
+		if v, ok := derived[s.name]; ok && source == "default" {
+			value = v
+		}
 		if v, ok := fromProfile(s.name, policy); ok && source == "default" {
 			value, source = v, "profile "+policy.Profile
 		}

@@ -90,7 +90,7 @@ func load(cmd *cobra.Command) (server.Config, []*setting, error) {
 		}
 	}
 	// Checked before anything listens, opens or is made.
-	if _, err := server.EffectivePolicy(cfg); err != nil {
+	if _, _, err := server.Effective(cfg); err != nil {
 		return cfg, nil, usageError{err}
 	}
 	return cfg, all, nil
@@ -127,6 +127,9 @@ func (s *setting) set(field reflect.Value, text string) error {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 {
 			return s.wrong("%q is not a duration such as 30m or 24h", text)
+		}
+		if d == 0 && s.name != "refresh-retry-window" {
+			return s.wrong("must be longer than 0; leave it out for the profile's value")
 		}
 		field.SetInt(int64(d))
 	case s.kind.Kind() == reflect.String:

@@ -103,15 +103,52 @@ func needles(value string) [][]byte {
 	return out
 }
 
+// leak finds the first place in content that has a secret, in any form.
+func leak(content []byte, secret string) (at int, found bool) {
+	for _, n := range needles(secret) {
+		if i := bytes.Index(content, n); i >= 0 {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 // search reports every secret that is in a place where none may be.
 func (v *vault) search(place string, content []byte) {
 	v.t.Helper()
 	for value, what := range v.secrets {
-		for _, n := range needles(value) {
-			if i := bytes.Index(content, n); i >= 0 {
-				v.t.Errorf("%s: a %s is in it: %.300q", place, what, content[max(0, i-80):min(len(content), i+80)])
-				break
-			}
+		if i, found := leak(content, value); found {
+			v.t.Errorf("%s: a %s is in it: %.300q", place, what, content[max(0, i-80):min(len(content), i+80)])
+		}
+	}
+}
+
+func TestTheSearchFindsASecretInEachForm(t *testing.T) {
+	raw := make([]byte, 75)
+	for i := range raw {
+		raw[i] = byte(i * 7)
+	}
+	handle := base64.RawURLEncoding.EncodeToString(raw)
+	token := "eyJhbGciOiJFUzI1NiJ9.e30." + base64.RawURLEncoding.EncodeToString(raw[:64])
+	for _, test := range []struct{ name, secret, content string }{
+		{"a password as it is", "otter boat", "typed otter boat twice"},
+		{"a password in hexadecimal", "otter boat", "x" + hex.EncodeToString([]byte("otter boat"))},
+		{"a password in base64", "otter boat", base64.StdEncoding.EncodeToString([]byte("otter boat"))},
+		{"a handle as it is", handle, "cookie=" + handle + ";"},
+		{"a handle in bytes", handle, "\x00" + string(raw) + "\x00"},
+		{"the secret in a handle", handle, "\x00" + string(raw[27:59])},
+		{"the secret in a handle, in hexadecimal", handle, strings.ToUpper(hex.EncodeToString(raw[27:59]))},
+		{"the secret in a handle, in base64", handle, base64.RawURLEncoding.EncodeToString(raw[27:59])},
+		{"the MAC of a handle", handle, string(raw[59:])},
+		{"a token as it is", token, "Bearer " + token},
+		{"the signature of a token", token, token[len("eyJhbGciOiJFUzI1NiJ9.e30."):]},
+		{"the signature of a token in bytes", token, string(raw[:64])},
+	} {
+		if _, found := leak([]byte("before "+test.content+" after"), test.secret); !found {
+			t.Errorf("%s: not found", test.name)
+		}
+		if _, found := leak([]byte("before "+test.content[:len(test.content)/3]+" after"), test.secret); found {
+			t.Errorf("%s: found where it is not", test.name)
 		}
 	}
 }

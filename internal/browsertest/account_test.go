@@ -98,6 +98,7 @@ func TestEndingTheSessionOfSomebodyElse(t *testing.T) {
 	victim.want(200)
 }
 
+// req: LOGIN-11
 func TestChangingThePassword(t *testing.T) {
 	s := newSite(t)
 	s.addUser("ada", password, false)

@@ -57,10 +57,15 @@ const sticksOut = `[...document.body.querySelectorAll("*")].filter(e => e.getBou
 // colours brings every notation of CSS to red, green and blue, by drawing it.
 const colours = `
 	const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+	const known = new Map();
 	const rgb = (below, colour) => {
-		canvas.fillStyle = below; canvas.fillRect(0, 0, 1, 1);
-		canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-		return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+		const key = below + "/" + colour;
+		if (!known.has(key)) {
+			canvas.fillStyle = below; canvas.fillRect(0, 0, 1, 1);
+			canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+			known.set(key, [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3));
+		}
+		return known.get(key);
 	};
 	const light = (c) => c.map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 	const ground = (e) => {

@@ -65,13 +65,16 @@ func (s *site) settle() {
 
 // Every page in every state that a person comes by, in light and dark, on a
 // desktop and on a phone: nothing sticks out to the side, every text has enough
-// contrast, every control a name, and the console stays empty.
+// contrast, every control a name, the browser's console stays empty, and all of
+// it comes from the site itself.
+//
+// req: CLIENT-10
 func TestEveryPageAndScreenshots(t *testing.T) {
 	s := newSite(t)
-	s.settle()
 	s.addUser("amara.okafor", password, true)
 	s.addUser("ines.moreau", password, false)
 	s.addUser("lin.wei", password, false)
+	s.settle()
 	b := s.newTab()
 	b.open("/login")
 	b.inspect("login")
@@ -141,4 +144,6 @@ func TestEveryPageAndScreenshots(t *testing.T) {
 	b.press("End all others")
 	b.says("Confirm it is you")
 	b.inspect("confirm")
+	b.wantNothingForeign()
+	lone.wantNothingForeign()
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -28,6 +30,7 @@ type tab struct {
 
 	mu       sync.Mutex
 	problems []string
+	foreign  []string // requests to other origins than the site's
 }
 
 // newTab opens a window that no test has used. What a page complains about on
@@ -65,6 +68,12 @@ func (b *tab) listen(ev any) {
 		text = "exception: " + ev.ExceptionDetails.Text
 	case *runtime.EventConsoleAPICalled:
 		text = "console." + string(ev.Type)
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(ev.Request.URL, b.site.url+"/") {
+			b.mu.Lock()
+			b.foreign = append(b.foreign, ev.Request.URL)
+			b.mu.Unlock()
+		}
 	}
 	if text != "" {
 		b.mu.Lock()
@@ -80,6 +89,16 @@ func (b *tab) complaints() []string {
 	out := b.problems
 	b.problems = nil
 	return out
+}
+
+// wantNothingForeign fails if a page so far has loaded anything from elsewhere.
+func (b *tab) wantNothingForeign() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, address := range b.foreign {
+		b.t.Errorf("a page loads %s", address)
+	}
 }
 
 // step runs something in the window, with patience.
@@ -155,11 +174,18 @@ func (b *tab) click(label string) {
 	step(b, "clicking "+label, chromedp.Click(labelled(label)))
 }
 
-// fill types into the field with that id, in place of what it had.
+// fill clicks into the field with that id and puts text in place of what it
+// had, all at once as from a password manager.
 func (b *tab) fill(id, text string) {
 	b.t.Helper()
 	field := chromedp.CSS("#" + id)
-	step(b, "filling in "+id, chromedp.Steps(chromedp.Clear(field), chromedp.SendKeys(field, text)))
+	step(b, "filling in "+id, chromedp.Steps(chromedp.Click(field, chromedp.NodeEnabled), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := chromedp.Evaluate[bool](`document.activeElement.select(), true`)(ctx, t); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
+		return err
+	})))
 }
 
 // keys presses keys, wherever the focus is.

@@ -28,7 +28,7 @@ const unassigned = "Not judged yet"
 
 const openIntro = `# Open requirements
 
-The rows of [security-requirements.md](security-requirements.md) of kind T or H that no test proves today, grouped by the piece of the
+The rows of [security-requirements.md](security-requirements.md) of kind T or H that no test proves today, grouped by the part of the
 project that brings them. A test keeps this list exact: a row that is open and not here fails it, and so does a row
 that is here and proven. ` + "`go test ./internal/requirements -update`" + ` writes it anew and keeps the reasons.
 

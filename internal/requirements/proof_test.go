@@ -130,16 +130,18 @@ func docProofs(t *testing.T) (proofs []proof) {
 	return proofs
 }
 
-// hasText reports whether a section has at least a sentence before the next
+// hasText reports whether a section says at least a sentence before the next
 // heading of its level begins.
 func hasText(section string) bool {
-	n := 0
+	n, level := 0, 0
 	for line := range strings.Lines(section) {
 		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "#") && n > 0:
+		switch depth := len(line) - len(strings.TrimLeft(line, "#")); {
+		case depth > 0 && level == 0:
+			level = depth
+		case depth > 0 && depth <= level:
 			return n > 80
-		case !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "<!--"):
+		case depth == 0 && !strings.HasPrefix(line, "<!--"):
 			n += len(line)
 		}
 	}

@@ -75,7 +75,7 @@ func TestEveryRowIsProvenOrListedAsOpen(t *testing.T) {
 			case listed[id]:
 				t.Errorf("%s is listed as open twice", id)
 			case p.title == unassigned || len(reason) < 10:
-				t.Errorf("%s is open: say in %s which piece brings it, and why it is not there", id, openPath)
+				t.Errorf("%s is open: say in %s which part brings it, and why it is not there", id, openPath)
 			}
 			listed[id] = true
 		}

@@ -8,8 +8,8 @@ import (
 
 func TestUpdateKeepsReasonsAndDropsWhatIsProven(t *testing.T) {
 	before := []piece{
-		{"F: binding", map[string]string{"DPOP-1": "no DPoP yet.", "DPOP-2": "no DPoP yet."}},
-		{"E: browser", map[string]string{"CLIENT-3": "no helper yet."}},
+		{"Binding", map[string]string{"DPOP-1": "no DPoP yet.", "DPOP-2": "no DPoP yet."}},
+		{"Browser", map[string]string{"CLIENT-3": "no helper yet."}},
 	}
 	after := updated(before, map[string]bool{"DPOP-1": true, "CLIENT-3": true, "SID-8": true})
 	if len(after) != 3 || !maps.Equal(after[0].rows, map[string]string{"DPOP-1": "no DPoP yet."}) ||

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -74,7 +76,7 @@ func (s *Server) guardAdmin(need access, next http.HandlerFunc) http.HandlerFunc
 	}
 }
 
-var errForbidden = &badRequest{http.StatusForbidden, "forbidden", "This needs an administrator, or a program with the right to do it."}
+var errForbidden = &badRequest{http.StatusForbidden, "forbidden", "This needs an administrator, or a program with the right to do it.", nil}
 
 func (s *Server) actor(r *http.Request, need access) (actor, error) {
 	if isLocal(r.Context()) {
@@ -112,7 +114,7 @@ func (s *Server) actor(r *http.Request, need access) (actor, error) {
 // administers returns nil if the session's user is an administrator now.
 func (s *Server) administers(ctx context.Context, v *lanyard.Session) error {
 	u, err := s.dir.User(ctx, v.Subject())
-	if errors.Is(err, directory.ErrNotFound) || err == nil && (!u.Admin || u.Disabled) {
+	if errors.Is(err, directory.ErrNotFound) || err == nil && (!u.Admin || u.Disabled || u.Name != v.Subject()) {
 		return errForbidden
 	}
 	return err
@@ -142,6 +144,10 @@ func (s *Server) adminStart(w http.ResponseWriter, r *http.Request) {
 		return
 	case !ok:
 		s.fail(w, r, bad("The member \"channel\" must be \"cookie\" or \"token\"."))
+		return
+	}
+	if err := s.checkVouched(r.Context(), &in); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	l := lanyard.Login{
@@ -185,6 +191,33 @@ func (s *Server) adminStart(w http.ResponseWriter, r *http.Request) {
 		out.Cookie = &api.Cookie{SetCookie: text}
 	}
 	writeJSON(w, http.StatusOK, out)
+}
+
+// checkVouched checks what a program says of somebody it has authenticated. For a
+// user of the directory the subject is the directory's own spelling, so that
+// disabling the user reaches the session.
+func (s *Server) checkVouched(ctx context.Context, in *api.AdminSessionRequest) error {
+	if in.IP != "" {
+		addr, err := netip.ParseAddr(in.IP)
+		if err != nil {
+			return bad("The member \"ip\" must be an IP address.")
+		}
+		in.IP = addr.String()
+	}
+	if in.AuthTime != nil && s.now().Sub(*in.AuthTime) >= s.m.Policy().AbsoluteTimeout {
+		return bad("The member \"auth_time\" must lie within the last %v.", s.m.Policy().AbsoluteTimeout)
+	}
+	u, err := s.dir.User(ctx, in.Subject)
+	switch {
+	case errors.Is(err, directory.ErrNotFound), errors.Is(err, directory.ErrInvalid):
+		return nil
+	case err != nil:
+		return err
+	case u.Disabled:
+		return directory.ErrDisabled
+	}
+	in.Subject = u.Name
+	return nil
 }
 
 // clientGrants keeps a program within the audiences and scopes it is registered
@@ -231,6 +264,9 @@ func (s *Server) adminList(w http.ResponseWriter, r *http.Request) {
 func (s *Server) adminQuery(r *http.Request) (q lanyard.Query, err error) {
 	v := r.URL.Query()
 	q = lanyard.Query{Subject: v.Get("subject"), IP: v.Get("ip"), Device: v.Get("device"), After: v.Get("cursor")}
+	if c := who(r.Context()).client; c != nil && !c.MayAdminister {
+		q.Client = c.ID // a backend sees the sessions it started
+	}
 	if v.Get("ended") != "1" {
 		q.LiveAt = lanyard.TimeOf(s.now())
 	}
@@ -262,6 +298,9 @@ func (s *Server) adminShow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, err := s.m.Lookup(r.Context(), sid)
+	if err == nil {
+		err = s.mayTouch(r.Context(), v)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -284,7 +323,7 @@ func mode(word string) error {
 	case "", "fast":
 		return nil
 	case "strict":
-		return &badRequest{http.StatusServiceUnavailable, "strict_unavailable", "mode strict cannot be promised by this version: there is no revocation feed yet. Nothing was ended; use mode fast."}
+		return &badRequest{http.StatusServiceUnavailable, "strict_unavailable", "mode strict cannot be promised by this version: there is no revocation feed yet. Nothing was ended; use mode fast.", nil}
 	}
 	return bad("mode must be fast or strict.")
 }
@@ -303,6 +342,14 @@ func (s *Server) adminEnd(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, bad("The parameter reason may have 200 bytes at most."))
 		return
 	}
+	v, err := s.m.Lookup(r.Context(), sid)
+	if err == nil {
+		err = s.mayTouch(r.Context(), v)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	out, err := s.revoke(r, lanyard.End{SID: sid}, reason)
 	if err != nil {
 		s.fail(w, r, err)
@@ -311,29 +358,78 @@ func (s *Server) adminEnd(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
+// mayTouch keeps a backend to the sessions it started itself: others are
+// answered like ones that nobody has.
+func (s *Server) mayTouch(ctx context.Context, v *lanyard.Session) error {
+	if c := who(ctx).client; c != nil && !c.MayAdminister && v.Client() != c.ID {
+		return lanyard.ErrNotFound
+	}
+	return nil
+}
+
+// revokeStarted ends the sessions of a subject that one backend started.
+func (s *Server) revokeStarted(r *http.Request, c *directory.Client, subject, why string) (out api.AdminRevoked, err error) {
+	out = api.AdminRevoked{WaitedFor: []string{}, NotCovered: []string{}}
+	q := lanyard.Query{Subject: subject, Client: c.ID, LiveAt: lanyard.TimeOf(s.now()), Limit: 1000}
+	for {
+		list, next, err := s.m.List(r.Context(), q)
+		if err != nil {
+			return out, err
+		}
+		for _, v := range list {
+			one, err := s.revoke(r, lanyard.End{SID: v.SID()}, why)
+			if err != nil && !errors.Is(err, lanyard.ErrNotFound) {
+				return out, err
+			}
+			out.Ended += one.Ended
+			out.Cursor = cmp.Or(one.Cursor, out.Cursor)
+		}
+		if q.After = next; next == "" {
+			return out, nil
+		}
+	}
+}
+
 // revoke ends what e names on behalf of an administrator, and reports it.
 func (s *Server) revoke(r *http.Request, e lanyard.End, why string) (api.AdminRevoked, error) {
 	start := s.now()
 	e.Reason, e.By = lanyard.ReasonAdmin, who(r.Context()).name
+	live := s.live(r.Context(), e)
 	done, err := s.m.Revoke(s.withSource(r), e)
 	if err != nil {
 		return api.AdminRevoked{}, err
 	}
-	ended := len(done.Records)
+	ended := len(done.Records) + live
 	if e.All {
 		if err := noteEpoch(s.cfg.Data, done.Epoch); err != nil {
 			s.log.Error("the new epoch could not be noted beside the keys; a restored backup could be put below it", "error", err)
 		}
-		// Records are fenced already; ending them writes their events.
-		if err := s.m.Prune(r.Context()); err != nil {
-			s.log.Error("ending revoked sessions one by one failed; they stay refused", "error", err)
-		}
+		// Everything is fenced already; ending the records one by one, with
+		// their events, can take a while and nobody has to wait for it.
+		s.hooks.Go(func() {
+			if err := s.m.Prune(context.WithoutCancel(r.Context())); err != nil {
+				s.log.Error("ending revoked sessions one by one failed; they stay refused", "error", err)
+			}
+		})
 	}
 	s.adminEvent(r, audit.Event{Subject: e.Subject, SID: e.SID.String(), Reason: why, Attrs: map[string]string{"action": "revoke", "ended": strconv.Itoa(ended)}})
 	return api.AdminRevoked{
 		Ended: ended, Cursor: done.Cursor, WaitedMS: s.now().Sub(start).Milliseconds(),
 		WaitedFor: []string{}, NotCovered: []string{},
 	}, nil
+}
+
+// live counts what a revocation of everything is about to end.
+func (s *Server) live(ctx context.Context, e lanyard.End) int {
+	c, ok := s.store.(lanyard.Counter)
+	if !e.All || !ok {
+		return 0
+	}
+	n, err := c.Count(ctx, lanyard.TimeOf(s.now()))
+	if err != nil {
+		s.log.Warn("counting live sessions failed", "error", err)
+	}
+	return n
 }
 
 func (s *Server) adminRevoke(w http.ResponseWriter, r *http.Request) {
@@ -372,6 +468,15 @@ func (s *Server) adminRevoke(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		writeJSON(w, http.StatusOK, api.AdminRevoked{WaitedFor: []string{}, NotCovered: []string{}})
+		return
+	}
+	if c := who(r.Context()).client; c != nil && !c.MayAdminister {
+		out, err := s.revokeStarted(r, c, in.Subject, in.Reason)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, out)
 		return
 	}
 	out, err := s.revoke(r, lanyard.End{Subject: in.Subject, All: in.All}, in.Reason)

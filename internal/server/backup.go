@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/audit"
 	"github.com/lanyard-go/lanyard/store/sqlite"
 )
 
@@ -112,10 +114,18 @@ func packFile(t *tar.Writer, dir, name string) error {
 }
 
 // Restore puts a backup into a data directory that no server uses. Databases
-// that are there are kept beside as .before-restore. Unless sessions are to be
-// kept, the global epoch is raised above every one ever used, so that the backup
-// revives nobody: everybody signs in again.
-func Restore(ctx context.Context, d Drivers, dir, path string, insecureKeepSessions bool) (err error) {
+// that are there are kept beside, with the time in their names. Unless sessions
+// are to be kept, the global epoch is raised above every one ever used, so that
+// the backup revives nobody: everybody signs in again.
+func Restore(ctx context.Context, d Drivers, cfg Config, path string, insecureKeepSessions bool) (err error) {
+	r, err := cfg.resolve(nil)
+	if err != nil {
+		return err
+	}
+	if r.storePath == "" {
+		return wrong("store", "a memory store has no place to restore to")
+	}
+	dir := r.Data
 	if err := prepareData(dir); err != nil {
 		return err
 	}
@@ -132,23 +142,73 @@ func Restore(ctx context.Context, d Drivers, dir, path string, insecureKeepSessi
 	if err := unpack(path, stage); err != nil {
 		return fmt.Errorf("backup %s: %w", path, err)
 	}
-	if !insecureKeepSessions {
-		if err := fence(ctx, d, dir, filepath.Join(stage, sessionsName)); err != nil {
-			return fmt.Errorf("raising the epoch of the restored sessions: %w", err)
-		}
+	staged := filepath.Join(stage, sessionsName)
+	if insecureKeepSessions {
+		err = keepable(ctx, d, dir, staged)
+	} else if err = fence(ctx, d, dir, r.storePath, staged); err != nil {
+		err = fmt.Errorf("raising the epoch of the restored sessions: %w", err)
 	}
-	for _, name := range []string{sessionsName, directoryName} {
-		target := filepath.Join(dir, name)
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Rename(target+suffix, target+".before-restore"+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
-		if err := os.Rename(filepath.Join(stage, name), target); err != nil {
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	for name, target := range map[string]string{sessionsName: r.storePath, directoryName: r.dirPath} {
+		if err := replace(filepath.Join(stage, name), target, now); err != nil {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return noteRestore(dir, path, insecureKeepSessions, now)
+}
+
+// replace puts a file in the place of another, which it keeps under a name that
+// no other restore takes.
+func replace(from, target string, now time.Time) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		kept := target + ".before-restore-" + now.Format("20060102T150405.000000000Z") + suffix
+		if err := os.Rename(target+suffix, kept); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	// Databases may lie outside of the data directory, on another disk.
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := unpackFile(in, target); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+// noteRestore leaves a trace in the audit trail.
+func noteRestore(dir, path string, kept bool, now time.Time) (err error) {
+	trail, err := audit.OpenFile(filepath.Join(dir, "audit.log"), audit.FileConfig{})
+	if err != nil {
+		return fmt.Errorf("the backup is restored, but the audit trail cannot be written: %w", err)
+	}
+	defer func() { err = errors.Join(err, trail.Close()) }()
+	return trail.Record(context.Background(), audit.Event{
+		Time: now, Name: audit.AdminAction, Actor: "owner", Reason: "backup restored",
+		Attrs: map[string]string{"file": filepath.Base(path), "sessions_kept": strconv.FormatBool(kept)},
+	})
+}
+
+// keepable refuses to keep the sessions of a backup that is from before everything
+// was revoked: the next start would end them all the same.
+func keepable(ctx context.Context, d Drivers, dir, staged string) error {
+	noted, err := readEpoch(dir)
+	if err != nil {
+		return err
+	}
+	epoch, err := epochOf(ctx, d, staged, nil)
+	if err != nil {
+		return err
+	}
+	if epoch < noted {
+		return errors.New("every session was revoked after this backup was made, so its sessions cannot be kept; restore it without --insecure-keep-sessions")
+	}
+	return nil
 }
 
 // unpack reads a backup, and takes from it only what a backup has.
@@ -205,12 +265,12 @@ func unpackFile(t io.Reader, path string) (err error) {
 
 // fence raises the epoch in a database that is not in use yet, above the one in
 // it, the one noted beside the keys, and the one of the database it replaces.
-func fence(ctx context.Context, d Drivers, dir, path string) error {
+func fence(ctx context.Context, d Drivers, dir, current, path string) error {
 	highest, err := readEpoch(dir)
 	if err != nil {
 		return err
 	}
-	if current := filepath.Join(dir, sessionsName); exists(current) {
+	if exists(current) {
 		// A damaged database must not keep anybody from restoring a good one.
 		if e, err := epochOf(ctx, d, current, nil); err == nil {
 			highest = max(highest, e)

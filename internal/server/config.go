@@ -8,9 +8,9 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +60,9 @@ type Config struct {
 	ShutdownTimeout     time.Duration `setting:"shutdown-timeout" default:"10s" help:"how long requests may finish after SIGTERM"`
 	retryWindowGiven    bool
 }
+
+// defaultBound is the revocation bound that the contract names.
+const defaultBound = 2 * time.Second
 
 // MarkGiven tells a duration that was set to zero from one that was not set, for
 // the settings where zero means something.
@@ -130,8 +133,8 @@ func (c Config) resolve(actual net.Addr) (*resolved, error) {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return nil, wrong("log-format", "%q is not text or json", c.LogFormat)
 	}
-	if c.RevocationBound < 100*time.Millisecond || c.RevocationBound > time.Minute {
-		return nil, wrong("revocation-bound", "%v is out of range, want 100ms to 1m", c.RevocationBound)
+	if c.RevocationBound != defaultBound {
+		return nil, wrong("revocation-bound", "%v cannot be promised by this version, which has no revocation feed yet; leave it out", c.RevocationBound)
 	}
 	return r, nil
 }
@@ -187,8 +190,8 @@ func (r *resolved) transport(actual net.Addr) error {
 	if r.issuerURL, err = url.Parse(r.issuer); err != nil || r.issuerURL.Host == "" {
 		return wrong("issuer", "%q is not an address such as https://app.example", r.Issuer)
 	}
-	if p := r.issuerURL.Path; p != "" && path.Clean(p) != p {
-		return wrong("issuer", "%q has a path with empty or dot segments", r.Issuer)
+	if r.issuerURL.Path != "" {
+		return wrong("issuer", "%q has a path; the server needs a host name of its own, such as https://auth.example", r.Issuer)
 	}
 	if r.AdminListen != "" {
 		ahost, _, err := net.SplitHostPort(r.AdminListen)
@@ -323,12 +326,18 @@ func (r *resolved) originAllowed(origin string) bool {
 	return origin != "" && slices.Contains(r.CORSOrigin, origin)
 }
 
-// EffectivePolicy returns the limits that a configuration leads to, or the error
-// with which it would stop the start.
-func EffectivePolicy(c Config) (lanyard.Policy, error) {
+// Effective returns the limits that a configuration leads to and, by setting, the
+// values that follow from others; or the error with which it would stop the
+// start.
+func Effective(c Config) (p lanyard.Policy, derived map[string]string, err error) {
 	r, err := c.resolve(nil)
 	if err != nil {
-		return lanyard.Policy{}, err
+		return p, nil, err
 	}
-	return r.policy.Resolve()
+	p, err = r.policy.Resolve()
+	derived = map[string]string{
+		"issuer": strconv.Quote(r.issuer), "directory": strconv.Quote("sqlite:" + r.dirPath),
+		"cookie-name": strconv.Quote(lanyard.DefaultCookieName),
+	}
+	return p, derived, err
 }

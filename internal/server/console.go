@@ -45,11 +45,13 @@ func passwordProblem(err error) string {
 }
 
 // resetDone ends the sessions that were signed in with the password of before.
-func (s *Server) resetDone(r *http.Request, name string) {
+func (s *Server) resetDone(r *http.Request, name string) error {
 	s.event(r, audit.Event{Name: audit.PasswordReset, Subject: name, Actor: name})
-	if _, err := s.m.EndAll(s.withSource(r), name, lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: name}); err != nil {
-		s.log.Error("the password was reset, but the sessions from before could not be ended", "user", name, "error", err)
+	_, err := s.m.EndAll(s.withSource(r), name, lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: name})
+	if err != nil {
+		return notEnded("The password is changed, but the sessions from before could not be ended. Sign in and end them on the account page.", err)
 	}
+	return nil
 }
 
 func (s *Server) consoleSessions(w http.ResponseWriter, r *http.Request) {

@@ -22,12 +22,13 @@ type badRequest struct {
 	status  int
 	code    string
 	message string
+	cause   error // for the log, if there is one
 }
 
 func (e *badRequest) Error() string { return e.message }
 
 func bad(format string, args ...any) error {
-	return &badRequest{http.StatusBadRequest, "invalid_request", fmt.Sprintf(format, args...)}
+	return &badRequest{http.StatusBadRequest, "invalid_request", fmt.Sprintf(format, args...), nil}
 }
 
 // readBody reads a body of the wanted media type, whole, within its limit.
@@ -35,17 +36,17 @@ func readBody(w http.ResponseWriter, r *http.Request, mediaType string, limit in
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != mediaType || len(r.Header["Content-Type"]) != 1 || charset != "" && charset != "utf-8" {
-		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as Content-Type: " + mediaType + " in UTF-8."}
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as Content-Type: " + mediaType + " in UTF-8.", nil}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body without a Content-Encoding."}
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body without a Content-Encoding.", nil}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &badRequest{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body may have %d bytes at most.", limit)}
+		return nil, &badRequest{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("The body may have %d bytes at most.", limit), nil}
 	}
 	if err != nil {
-		return nil, &badRequest{http.StatusBadRequest, "invalid_request", "The body could not be read to its end."}
+		return nil, &badRequest{http.StatusBadRequest, "invalid_request", "The body could not be read to its end.", nil}
 	}
 	return body, nil
 }
@@ -153,13 +154,13 @@ func readForm(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 func readBodyForm(w http.ResponseWriter, r *http.Request) (http.Header, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, &badRequest{http.StatusUnsupportedMediaType, "invalid_request", "Send the parameters as Content-Type: application/x-www-form-urlencoded."}
+		return nil, &badRequest{http.StatusUnsupportedMediaType, "invalid_request", "Send the parameters as Content-Type: application/x-www-form-urlencoded.", nil}
 	}
 	if r.PostForm == nil {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if err := r.ParseForm(); err != nil {
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-				return nil, &badRequest{http.StatusRequestEntityTooLarge, "invalid_request", fmt.Sprintf("The body may have %d bytes at most.", maxBody)}
+				return nil, &badRequest{http.StatusRequestEntityTooLarge, "invalid_request", fmt.Sprintf("The body may have %d bytes at most.", maxBody), nil}
 			}
 			return nil, bad("The form cannot be read.")
 		}

@@ -41,7 +41,7 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 		h := rec.Header()
 		h.Set("X-Request-Id", id)
 		h.Set("X-Content-Type-Options", "nosniff")
-		if s.cfg.tls && !loopback(s.cfg.issuerURL.Hostname()) && !strings.HasSuffix(s.cfg.issuerURL.Hostname(), ".localhost") {
+		if s.cfg.issuerURL.Scheme == "https" && !loopback(s.cfg.issuerURL.Hostname()) && !strings.HasSuffix(s.cfg.issuerURL.Hostname(), ".localhost") {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
 		if s.cors(rec, r) {
@@ -51,10 +51,17 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 			s.fail(rec, r, &lanyard.Refused{Cause: lanyard.CauseInsecure})
 			return
 		}
-		handler, pattern := mux.Handler(r)
+		if !isLocal(r.Context()) && r.Body != nil {
+			r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		}
 		// ServeMux would redirect what it can clean, also a request with
 		// credentials in it.
-		if pattern == "" || !cleanPath(r.URL.Path) {
+		if !cleanPath(r.URL.Path) {
+			s.problem(rec, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+			return
+		}
+		handler, pattern := mux.Handler(r)
+		if pattern == "" {
 			s.noRoute(rec, r, handler)
 			return
 		}
@@ -64,6 +71,8 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 	})
 }
 
+// cleanPath reports whether an address names one place only: no empty, single-dot
+// or double-dot element, however it was encoded.
 func cleanPath(p string) bool {
 	c := path.Clean(p)
 	return c == p || c+"/" == p && c != "/"
@@ -211,12 +220,18 @@ func wantsPage(r *http.Request) bool {
 
 // fail turns any error into its answer. It is the one place that does.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	// What is refused is no activity of whoever is signed in.
+	lanyard.From(r.Context()).Reject()
 	if t, ok := errors.AsType[*directory.Throttled](err); ok {
 		setRetryAfter(w.Header(), t.RetryAfter)
 		s.problem(w, r, http.StatusTooManyRequests, "throttled", "Too many failed attempts. Wait and try again.")
 		return
 	}
 	if b, ok := errors.AsType[*badRequest](err); ok {
+		if b.cause != nil {
+			s.log.LogAttrs(r.Context(), slog.LevelError, "a request was only partly carried out", slog.String("code", b.code), slog.Any("error", b.cause),
+				slog.String("request_id", lanyard.RequestID(r.Context())))
+		}
 		s.problem(w, r, b.status, b.code, b.message)
 		return
 	}
@@ -277,7 +292,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.metrics.Count("request", "failed")
 	s.log.LogAttrs(r.Context(), slog.LevelError, "a request failed", slog.Any("error", err),
-		slog.String("path", r.URL.Path), slog.String("request_id", lanyard.RequestID(r.Context())))
+		slog.String("route", r.Pattern), slog.String("request_id", lanyard.RequestID(r.Context())))
 	setRetryAfter(w.Header(), time.Second)
 	s.problem(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly.")
 }
@@ -290,7 +305,7 @@ func (s *Server) noteStore(r *http.Request, e *lanyard.Refused) {
 	}
 	s.metrics.Count("store", "failed")
 	s.log.LogAttrs(r.Context(), slog.LevelError, "the session store could not be asked", slog.Any("error", e.Err),
-		slog.String("path", r.URL.Path), slog.String("request_id", lanyard.RequestID(r.Context())))
+		slog.String("route", r.Pattern), slog.String("request_id", lanyard.RequestID(r.Context())))
 }
 
 func hintFor(e *lanyard.Refused) string {

@@ -137,7 +137,6 @@ func (x *site) unharmed(before string) {
 	}
 }
 
-// req: HTTP-8, HTTP-9
 func TestEveryWrongMemberIsRefusedByName(t *testing.T) {
 	x := newSite(t)
 	root := x.as(x.signedIn("root", "cookie"))
@@ -331,7 +330,7 @@ func operations(do func(id, method, target string)) {
 // public are the operations that a badge is no use for.
 var public = []string{"login", "redeem", "logout", "token", "revokeToken", "introspect", "metadata", "jwks", "livez", "readyz", "openapi"}
 
-// req: COOKIE-11, COOKIE-21, HTTP-15
+// req: COOKIE-11
 func TestFloodedAndAmbiguousRequestsAreAnsweredPlainly(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })
 	b, other := x.signedIn("root", "cookie"), x.signedIn("bob", "cookie")
@@ -418,7 +417,7 @@ func TestQueriesThatCannotBeUnderstoodAreRefusedByName(t *testing.T) {
 	x.unharmed(before)
 }
 
-// req: HTTP-18, LOGIN-20
+// req: HTTP-18
 func TestFormsOfTheTokenEndpointsAreReadStrictly(t *testing.T) {
 	x := newSite(t)
 	secret := x.program(directory.Client{ID: "orders", Grants: []string{"client_credentials"}, MayIntrospect: true})

@@ -91,8 +91,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, name, pw string,
 	if err != nil {
 		return nil, err
 	}
-	// A disabling that came between the password and the session must win.
-	if now, err := s.dir.User(ctx, user.Name); err != nil || now.Disabled {
+	// A disabling or a new password that came between the password and the
+	// session must win.
+	if now, err := s.dir.User(ctx, user.Name); err != nil || now.Disabled || !now.PasswordChanged.Equal(user.PasswordChanged) {
 		s.m.End(ctx, g.Session.SID(), lanyard.EndOptions{Reason: lanyard.ReasonDisabled, By: "system"})
 		return nil, directory.ErrInvalidCredentials
 	}
@@ -189,6 +190,10 @@ func (s *Server) elevate(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, bad("The member \"password\" is missing."))
 		return
 	}
+	if err := s.holds(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	g, err := s.confirm(r, in.Password)
 	if err != nil {
 		s.fail(w, r, err)
@@ -203,7 +208,7 @@ func (s *Server) confirm(r *http.Request, pw string) (*lanyard.Grant, error) {
 	if _, err := s.authenticate(r, v.Subject(), pw); err != nil {
 		return nil, err
 	}
-	return s.m.Elevate(s.withSource(r), v, lanyard.Elevation{Methods: []string{"pwd"}})
+	return s.m.Elevate(s.withSource(r), v, lanyard.Elevation{Methods: []string{"pwd"}, Class: classPassword})
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
@@ -248,6 +253,9 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) {
 func (s *Server) newPassword(r *http.Request, current, chosen string, endOthers bool) (*lanyard.Grant, error) {
 	v := lanyard.From(r.Context())
 	ctx := s.withSource(r)
+	if err := s.m.Ready(ctx); err != nil {
+		return nil, err // nothing is changed that could not be followed by ends
+	}
 	user, err := s.dir.ChangePassword(r.Context(), s.attempt(r, v.Subject(), current), directory.Secret(chosen))
 	if err != nil {
 		if errors.Is(err, directory.ErrInvalidCredentials) {
@@ -258,11 +266,17 @@ func (s *Server) newPassword(r *http.Request, current, chosen string, endOthers 
 	s.event(r, audit.Event{Name: audit.PasswordChanged, Subject: user.Name, Actor: user.Name, SID: v.SID().String()})
 	if endOthers {
 		if _, err := s.m.EndAll(ctx, v.Subject(), lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: v.Subject(), Except: v.SID()}); err != nil {
-			return nil, err
+			return nil, notEnded("The password is changed, but the other sessions could not be ended. End them from the list of sessions.", err)
 		}
 	}
-	if v.Via() != lanyard.ChannelCookie {
+	if v.Via() != lanyard.ChannelCookie || s.holds(r) != nil {
 		return nil, nil
 	}
-	return s.m.Elevate(ctx, v, lanyard.Elevation{Methods: []string{"pwd"}})
+	return s.m.Elevate(ctx, v, lanyard.Elevation{Methods: []string{"pwd"}, Class: classPassword})
+}
+
+// notEnded says that a change was made but the ends that belong to it were not:
+// never a plain success, and never that nothing was changed.
+func notEnded(message string, err error) error {
+	return &badRequest{http.StatusServiceUnavailable, "sessions_not_ended", message, err}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,8 +94,20 @@ func (s *Server) addUser(r *http.Request, in api.UserRequest) (*api.UserAdded, e
 	if err != nil {
 		return nil, err
 	}
-	s.adminEvent(r, audit.Event{Name: audit.UserAdded, Subject: u.Name})
+	if err := s.userAdded(r, u); err != nil {
+		return nil, err
+	}
 	return s.resetLink(r, u.Name)
+}
+
+// userAdded ends what another backend had started under a name that is the
+// directory's from now on, with the rights that go with it.
+func (s *Server) userAdded(r *http.Request, u directory.User) error {
+	s.adminEvent(r, audit.Event{Name: audit.UserAdded, Subject: u.Name})
+	if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonAdmin, By: who(r.Context()).name}); err != nil {
+		return notEnded("The user is added, but sessions that ran under the name could not be ended. Revoke them by subject.", err)
+	}
+	return nil
 }
 
 // resetLink makes a one-time link to choose a new password. The code stands
@@ -144,6 +155,11 @@ func (s *Server) setDisabled(r *http.Request, name string, disabled bool) (direc
 	if err != nil {
 		return u, err
 	}
+	if disabled {
+		if err := s.m.Ready(r.Context()); err != nil {
+			return u, err
+		}
+	}
 	if err := s.dir.SetDisabled(r.Context(), u.Name, disabled); err != nil {
 		return u, err
 	}
@@ -151,7 +167,7 @@ func (s *Server) setDisabled(r *http.Request, name string, disabled bool) (direc
 	if disabled {
 		event = audit.UserDisabled
 		if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonDisabled, By: who(r.Context()).name}); err != nil {
-			return u, err
+			return u, notEnded("The user is disabled and cannot sign in, but their sessions could not be ended. Disable them once more.", err)
 		}
 	}
 	s.adminEvent(r, audit.Event{Name: event, Subject: u.Name})
@@ -214,7 +230,7 @@ func (s *Server) adminWithdraw(w http.ResponseWriter, r *http.Request) {
 // feed for everybody else.
 func (s *Server) withdraw(r *http.Request, kid string) error {
 	if !slices.ContainsFunc(s.keys.List(s.now()), func(k token.KeyInfo) bool { return k.ID == kid }) {
-		return &badRequest{http.StatusNotFound, "not_found", "There is no such key."}
+		return &badRequest{http.StatusNotFound, "not_found", "There is no such key.", nil}
 	}
 	if err := s.keys.Withdraw(kid); err != nil {
 		return err
@@ -333,7 +349,10 @@ func (s *Server) localAddUser(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.adminEvent(r, audit.Event{Name: audit.UserAdded, Subject: u.Name})
+	if err := s.userAdded(r, u); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	writeJSON(w, http.StatusOK, apiUser(u))
 }
 
@@ -388,6 +407,3 @@ func (s *Server) localBackup(w http.ResponseWriter, r *http.Request) {
 	s.adminEvent(r, audit.Event{Reason: "backup written"})
 	w.WriteHeader(http.StatusNoContent)
 }
-
-// userPath is a user name inside a path.
-func userPath(name string) string { return url.PathEscape(name) }

@@ -89,6 +89,22 @@ func (s *Server) client(r *http.Request, form map[string]string) (directory.Clie
 	return c, err
 }
 
+// limitedClient is client with its limits: a program that has authenticated has a
+// pace of its own, everybody else that of their address.
+func (s *Server) limitedClient(r *http.Request, form map[string]string) (directory.Client, error) {
+	c, err := s.client(r, form)
+	if err != nil || c.Public {
+		if over := s.limitSource(r); over != nil {
+			return directory.Client{}, over
+		}
+		return c, err
+	}
+	if ok, wait := s.limits.allow("client", c.ID, rateClient); !ok {
+		return directory.Client{}, &lanyard.Refused{Cause: lanyard.CauseThrottled, RetryAfter: wait}
+	}
+	return c, nil
+}
+
 func clientCredentials(r *http.Request, form map[string]string) (id, secret string, given bool, err error) {
 	formID, hasID := form["client_id"]
 	formSecret, hasSecret := form["client_secret"]
@@ -141,15 +157,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*api.Login, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.limitSource(r); err != nil {
-		return nil, err
-	}
-	c, err := s.client(r, form)
+	c, err := s.limitedClient(r, form)
 	if err != nil {
 		return nil, err
-	}
-	if ok, wait := s.limits.allow("client", c.ID, rateClient); !ok && !c.Public {
-		return nil, &lanyard.Refused{Cause: lanyard.CauseThrottled, RetryAfter: wait}
 	}
 	switch grant := form["grant_type"]; grant {
 	case "refresh_token":
@@ -214,12 +224,9 @@ func (s *Server) programGrant(r *http.Request, c directory.Client, form map[stri
 
 func (s *Server) oauthRevoke(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(w, r)
-	if err == nil {
-		err = s.limitSource(r)
-	}
 	var c directory.Client
 	if err == nil {
-		c, err = s.client(r, form)
+		c, err = s.limitedClient(r, form)
 	}
 	if err == nil && form["token"] == "" {
 		err = oauthBad("invalid_request", "The parameter token is missing.")
@@ -330,7 +337,7 @@ func (s *Server) program(ctx context.Context, text string) (directory.Client, er
 	if lanyard.CauseOf(err) == lanyard.CauseStore {
 		return directory.Client{}, err
 	}
-	if err != nil || !v.Program() {
+	if err != nil || !v.Program() || !slices.Contains(claims.Audience, s.m.Issuer()) {
 		return directory.Client{}, errInvalidClient
 	}
 	// A client that was removed has no rights left, whatever its token says.
@@ -348,12 +355,6 @@ func (s *Server) concerns(c directory.Client, audience []string) bool {
 		return slices.Contains(audience, s.m.Issuer())
 	}
 	return slices.ContainsFunc(c.Audiences, func(a string) bool { return slices.Contains(audience, a) })
-}
-
-// metadataPath has the path of the issuer behind it, if there is one (RFC 8414
-// section 3.1).
-func (s *Server) metadataPath() string {
-	return "/.well-known/oauth-authorization-server" + s.cfg.issuerURL.EscapedPath()
 }
 
 func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {

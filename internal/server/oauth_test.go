@@ -361,7 +361,7 @@ func TestIntrospectionIsNoOracle(t *testing.T) {
 
 // req: HTTP-19
 func TestMetadataSaysWhatIsServedAndNoMore(t *testing.T) {
-	for _, issuer := range []string{"", "https://app.example", "https://app.example/auth"} {
+	for _, issuer := range []string{"", "https://app.example"} {
 		x := newSite(t, func(c *Config) { c.Issuer = issuer; c.TrustedProxies = []string{"127.0.0.1"} })
 		local := x.url
 		_, path, _ := strings.Cut(strings.TrimPrefix(issuer, "https://"), "/")
@@ -419,7 +419,7 @@ func TestMetadataSaysWhatIsServedAndNoMore(t *testing.T) {
 	}
 }
 
-// req: HTTP-4, HTTP-5, HTTP-6, LIFE-17
+// req: HTTP-4, HTTP-5, HTTP-6, LIFE-17, REVOKE-9
 func TestRefusalsCarryTheirChallenge(t *testing.T) {
 	x := newSite(t)
 	web, app := x.signedIn("ada", "cookie"), x.signedIn("ada", "token")

@@ -142,12 +142,25 @@ func (s *Server) handoff(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, bad("The member \"channel\" must be \"cookie\" or \"token\"."))
 		return
 	}
+	if err := s.holds(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	code, life, err := s.m.Handoff(s.withSource(r), lanyard.From(r.Context()), lanyard.Handoff{Channel: channel, Keep: in.Keep == nil || *in.Keep})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, api.HandoffCode{Code: code.Reveal(), ExpiresIn: int(life / time.Second)})
+}
+
+// holds refuses a short token drawn from a cookie session where the session's
+// own badge is needed.
+func (s *Server) holds(r *http.Request) error {
+	if v := lanyard.From(r.Context()); v.Via() != v.Channel() {
+		return bad("This needs the session's own cookie; a token drawn from it cannot do it.")
+	}
+	return nil
 }
 
 func (s *Server) redeem(w http.ResponseWriter, r *http.Request) {

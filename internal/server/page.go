@@ -20,7 +20,7 @@ func (s *Server) base(w http.ResponseWriter, r *http.Request) web.Page {
 	var err error
 	if v.SignedIn() {
 		p.CSRFToken, err = s.m.CSRFToken(v)
-		p.Viewer = &web.Viewer{Name: v.Subject(), Admin: s.administers(r.Context(), v) == nil && s.cfg.AdminListen == "" || strings.HasPrefix(r.URL.Path, "/console")}
+		p.Viewer = &web.Viewer{Name: v.Subject(), Admin: s.servesConsole(r) && s.administers(r.Context(), v) == nil}
 	} else {
 		p.CSRFToken, err = s.m.Prepare(w, r)
 	}
@@ -34,7 +34,7 @@ func (s *Server) base(w http.ResponseWriter, r *http.Request) web.Page {
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, render func(*bytes.Buffer) error) {
 	var b bytes.Buffer
 	if err := render(&b); err != nil {
-		s.log.Error("rendering a page failed", "path", r.URL.Path, "error", err)
+		s.log.Error("rendering a page failed", "route", r.Pattern, "error", err)
 		plain(w, http.StatusInternalServerError, "Something went wrong. Request "+lanyard.RequestID(r.Context()))
 		return
 	}
@@ -211,6 +211,9 @@ func (s *Server) resetForm(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = s.m.CheckForm(r)
 	}
+	if err == nil {
+		err = s.m.Ready(r.Context()) // the code is not spent if nothing could be ended
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -221,8 +224,11 @@ func (s *Server) resetForm(w http.ResponseWriter, r *http.Request) {
 	problem := passwordProblem(err)
 	switch {
 	case err == nil:
-		s.resetDone(r, name)
 		view.Done, view.Code = true, ""
+		if err := s.resetDone(r, name); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 	case errors.Is(err, directory.ErrResetInvalid):
 		view.CodeProblem = "This code is not valid: it was used, replaced by a newer one, or is older than 30 minutes."
 		status = http.StatusBadRequest
@@ -377,7 +383,7 @@ func (s *Server) recent(w http.ResponseWriter, r *http.Request, action string) b
 
 func pendingOf(path, action string, form map[string]string) []web.Field {
 	fields := []web.Field{{Name: pendingPath, Value: path}, {Name: "pending_action", Value: action}}
-	for _, name := range []string{"reason", "confirm", "name", "admin"} {
+	for _, name := range []string{"reason", "confirm", "name"} {
 		if v, ok := form[name]; ok {
 			fields = append(fields, web.Field{Name: name, Value: v})
 		}
@@ -413,7 +419,7 @@ func (s *Server) accountConfirm(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	handler, pathValues := s.pendingHandler(form[pendingPath])
+	handler, pathValues := s.pendingHandler(r, form[pendingPath])
 	fields := pendingOf(form[pendingPath], form["pending_action"], form)
 	if len(form["pending_action"]) > 100 || handler == nil {
 		s.fail(w, r, bad("The form does not say what to confirm."))
@@ -448,7 +454,10 @@ func (s *Server) accountConfirm(w http.ResponseWriter, r *http.Request) {
 
 // pendingHandler finds the action of a path among those that ask for
 // confirmation, and no others.
-func (s *Server) pendingHandler(path string) (http.HandlerFunc, map[string]string) {
+func (s *Server) pendingHandler(r *http.Request, path string) (http.HandlerFunc, map[string]string) {
+	if strings.HasPrefix(path, "/console") && !s.servesConsole(r) {
+		return nil, nil
+	}
 	for _, a := range []struct {
 		prefix, param, suffix string
 		handle                http.HandlerFunc

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -48,7 +49,7 @@ func (s *Server) publicEndpoints() []endpoint {
 		{"POST /oauth2/token", s.oauthToken, ownLogin},
 		{"POST /oauth2/revoke", s.oauthRevoke, ownLogin},
 		{"POST /oauth2/introspect", s.oauthIntrospect, ownLogin},
-		{"GET " + s.metadataPath(), s.oauthMetadata, ownLogin},
+		{"GET /.well-known/oauth-authorization-server", s.oauthMetadata, ownLogin},
 		{"GET /.well-known/jwks.json", s.jwks, ownLogin},
 
 		{"GET /verify", s.verify, ownLogin},
@@ -127,12 +128,26 @@ func (s *Server) route() {
 		// tell ports apart, and the console needs its assets.
 		all := append(s.adminEndpoints(), s.publicEndpoints()...)
 		all = append(all, endpoint{"GET /metrics", s.metrics.handler().ServeHTTP, ownLogin})
-		s.admin = s.edge(s.table(all, s.m.Handler))
+		s.admin = markConsole(s.edge(s.table(all, s.m.Handler)))
 	}
 	s.handler = s.edge(s.table(public, s.m.Handler))
 	local := append(s.adminEndpoints(), s.localEndpoints()...)
 	local = append(local, endpoint{"GET /.well-known/jwks.json", s.jwks, ownLogin})
 	s.local = markLocal(s.edge(s.table(local, asOwner)))
+}
+
+type consoleKey struct{}
+
+// markConsole marks requests on the administrative address.
+func markConsole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), consoleKey{}, true)))
+	})
+}
+
+// servesConsole reports whether the console is on the address of a request.
+func (s *Server) servesConsole(r *http.Request) bool {
+	return s.cfg.AdminListen == "" || r.Context().Value(consoleKey{}) != nil
 }
 
 // table makes a router of endpoints: those that judge their callers themselves

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -13,14 +14,60 @@ import (
 	"strings"
 
 	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/internal/directory"
+	"github.com/lanyard-go/lanyard/password"
 )
 
-// loadKeys reads the server secrets of a data directory, or draws the first one.
+const (
+	secretName = "server.secret"
+	secretMeta = "server-secret" // its fingerprint, in the directory
+)
+
+// ForgetSecret lets a data directory whose server secret is lost be used with
+// another one. Every session made with the lost one is over.
+func ForgetSecret(ctx context.Context, d Drivers, cfg Config) (err error) {
+	r, err := cfg.resolve(nil)
+	if err != nil {
+		return err
+	}
+	if err := prepareData(r.Data); err != nil {
+		return err
+	}
+	lock, err := lockDir(r.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	db, err := openSQL(d, r.dirPath, "directory")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	hasher, err := password.New(password.Config{})
+	if err != nil {
+		return err
+	}
+	dir, err := directory.Open(ctx, db, directory.Config{Hasher: hasher})
+	if err != nil {
+		return err
+	}
+	keys, err := loadKeys(r.Data, true)
+	if err != nil {
+		return err
+	}
+	return dir.SetMeta(ctx, secretMeta, keys.Fingerprint())
+}
+
+// loadKeys reads the server secrets of a data directory, or draws the first one
+// where that may be done.
 // The file has a line per secret, "ID BASE64", the current one first.
-func loadKeys(dir string) (*lanyard.Keys, error) {
-	path := filepath.Join(dir, "server.secret")
+func loadKeys(dir string, mayDraw bool) (*lanyard.Keys, error) {
+	path := filepath.Join(dir, secretName)
 	secrets, err := readSecrets(path)
 	if errors.Is(err, os.ErrNotExist) {
+		if !mayDraw {
+			return nil, fmt.Errorf("the server secret %s is missing, though this data directory was used with one; restore the file, or if it is lost run: lanyard keys forget-secret, which signs everybody out", path)
+		}
 		secrets, err = drawSecret(path)
 	}
 	if err != nil {
@@ -56,7 +103,7 @@ func readSecrets(path string) ([]lanyard.ServerSecret, error) {
 		number, err1 := strconv.ParseUint(id, 10, 8)
 		value, err2 := base64.StdEncoding.DecodeString(text)
 		if !ok || err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("secret file %s: line %d is not \"ID BASE64\"; restore the file, or move it away to sign everybody out with a new secret", path, n)
+			return nil, fmt.Errorf("secret file %s: line %d is not \"ID BASE64\"; restore the file, or if it is lost remove it and run: lanyard keys forget-secret", path, n)
 		}
 		out = append(out, lanyard.ServerSecret{ID: byte(number), Value: value})
 	}
@@ -64,7 +111,7 @@ func readSecrets(path string) ([]lanyard.ServerSecret, error) {
 		return nil, fmt.Errorf("reading secret file %s: %w", path, err)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("secret file %s is empty; restore it, or move it away to sign everybody out with a new secret", path)
+		return nil, fmt.Errorf("secret file %s is empty; restore it, or if it is lost remove it and run: lanyard keys forget-secret", path)
 	}
 	return out, nil
 }

@@ -203,7 +203,11 @@ func (s *Server) openStore(ctx context.Context, d Drivers) error {
 }
 
 func (s *Server) openManager(ctx context.Context) error {
-	keys, err := loadKeys(s.cfg.Data)
+	known, err := s.dir.Meta(ctx, secretMeta)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return fmt.Errorf("reading the directory: %w", err)
+	}
+	keys, err := loadKeys(s.cfg.Data, known == "")
 	if err != nil {
 		return err
 	}
@@ -237,18 +241,22 @@ func (s *Server) openManager(ctx context.Context) error {
 // checkFingerprint keeps a store from being used with secrets it was not made
 // with, which would sign everybody out.
 func (s *Server) checkFingerprint(ctx context.Context, keys *lanyard.Keys) error {
-	known, err := s.dir.Meta(ctx, "server-secret")
+	known, err := s.dir.Meta(ctx, secretMeta)
 	if errors.Is(err, directory.ErrNotFound) {
-		return s.dir.SetMeta(ctx, "server-secret", keys.Fingerprint())
+		return s.dir.SetMeta(ctx, secretMeta, keys.Fingerprint())
 	}
 	if err != nil {
 		return fmt.Errorf("reading the directory: %w", err)
 	}
-	if known != keys.Fingerprint() {
-		return fmt.Errorf("the server secret in %s (fingerprint %s) is not the one this directory of users was made with (%s); restore the right file, or run: lanyard keys accept-secret",
-			filepath.Join(s.cfg.Data, "server.secret"), keys.Fingerprint(), known)
+	if !keys.Knows(known) {
+		return fmt.Errorf("the server secret in %s (fingerprint %s) is not the one this data directory was used with (%s); restore the right file, or if it is lost run: lanyard keys forget-secret, which signs everybody out",
+			filepath.Join(s.cfg.Data, secretName), keys.Fingerprint(), known)
 	}
-	return nil
+	if known == keys.Fingerprint() {
+		return nil
+	}
+	// A new secret was put in front of the old one, which is still kept.
+	return s.dir.SetMeta(ctx, secretMeta, keys.Fingerprint())
 }
 
 // raiseEpoch keeps the epoch beside the keys in step with the store. A store
@@ -289,6 +297,7 @@ func managerSetting(err error) error {
 
 func (s *Server) sinkFailed(ctx context.Context, e audit.Event, err error) {
 	s.metrics.Count("audit", "failed")
+	audit.Slog(s.log).Record(ctx, audit.Event{Time: s.now().UTC(), Name: audit.SinkFailed, Reason: string(e.Name)})
 	s.log.LogAttrs(ctx, slog.LevelError, "the audit trail cannot be written; requests go on", slog.String("event", string(e.Name)), slog.Any("error", err))
 }
 
@@ -373,6 +382,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) Close() error {
 	var err error
 	s.closing.Do(func() {
+		s.hooks.Wait()
 		for i := len(s.closers) - 1; i >= 0; i-- {
 			err = errors.Join(err, s.closers[i]())
 		}

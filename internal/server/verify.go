@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,15 +25,19 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 }
 
 // original makes the request that the proxy holds of the one it asks with, for
-// the check against request forgery: its method and address come from headers
-// that only a trusted proxy is believed.
+// the check against request forgery: its method comes from a header that only a
+// trusted proxy is believed.
 func (s *Server) original(r *http.Request) *http.Request {
 	o := r.Clone(r.Context())
 	if !s.fromProxy(r) {
 		return o
 	}
-	if m := first(r.Header, "X-Forwarded-Method", "X-Original-Method"); isMethod(m) {
-		o.Method = m
+	fields := append(r.Header.Values("X-Forwarded-Method"), r.Header.Values("X-Original-Method")...)
+	switch {
+	case len(fields) == 1 && isMethod(fields[0]):
+		o.Method = fields[0]
+	case len(fields) > 0:
+		o.Method = http.MethodPost // what cannot be read is judged as unsafe
 	}
 	return o
 }
@@ -48,11 +53,25 @@ func (s *Server) verified(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("X-Lanyard-Subject", v.Subject())
+	h.Set("X-Lanyard-Subject", headerText(v.Subject()))
 	h.Set("X-Lanyard-Sid", v.SID().String())
 	h.Set("X-Lanyard-Auth-Time", strconv.FormatInt(v.AuthTime().Unix(), 10))
 	h.Set("X-Lanyard-Amr", strings.Join(v.Methods(), " "))
 	w.WriteHeader(http.StatusOK)
+}
+
+// headerText keeps a subject whole on its way through a header: bytes beyond
+// printable ASCII, and the percent sign itself, are percent-encoded.
+func headerText(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c > 0x20 && c < 0x7f && c != '%' || c == ' ' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // refuseVerify sends a person who navigates to the login page, and answers
