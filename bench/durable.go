@@ -42,7 +42,7 @@ func (b *bench) durable(ctx context.Context, dir string) (_ section, err error) 
 		for i, c := range creators {
 			turns = append(turns, lap{laps[i].name, func(n int) error { return c.Together(ctx, callers, n) }})
 		}
-		r, err := takeTurns(wall(), b.span(12*time.Second), slice, turns...)
+		r, err := takeTurns(wall(), b.span(10*time.Second), slice, turns...)
 		if err != nil {
 			return s, err
 		}

@@ -24,7 +24,7 @@ var clientsLua []byte
 // loaded are the contenders that wrk visits besides the bare handler.
 var loaded = []contender.Kind{
 	contender.LanyardCookie, contender.LanyardToken, contender.LanyardSQLite,
-	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256, contender.JWTEdDSA,
+	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256,
 }
 
 // http loads every contender's server from outside, one at a time, with visits
@@ -103,7 +103,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	} {
 		t := targets[row.kind]
 		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal),
-			compared("the same by the server's processor time for each answer, inverted", "", "", median(t.costs), nil))
+			compared("the server's processor time for each of these answers; bare handler", duration(1e9*median(t.costs)), duration(1e9*median(t.least)), t.cost(), nil))
 	}
 	for _, row := range []struct {
 		what       string
@@ -113,7 +113,6 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 		{"cookie, SQLite", contender.LanyardSQLite, contender.SCSSQLite},
 		{"cookie, memory store", contender.LanyardCookie, contender.GorillaCookie},
 		{"token", contender.LanyardToken, contender.JWTES256},
-		{"token", contender.LanyardToken, contender.JWTEdDSA},
 	} {
 		ours, peer := targets[row.ours], targets[row.peer]
 		what := fmt.Sprintf("%s; %s, which reaches %s of bare", row.what, row.peer, share(peer.share()))
@@ -139,20 +138,22 @@ func cannotLoad() string {
 type target struct {
 	pid           int
 	url, badges   string
-	rates, floors []float64 // its requests per second, and the bare handler's around them
-	shares, costs []float64 // its share of their rate, and of its processor time theirs
+	rates, floors []float64 // its answers per second, and the bare handler's around them
+	costs, least  []float64 // its processor time for an answer in seconds, and the bare handler's
 }
 
 func (t *target) note(own, before, after visit) {
-	floor := (before.rate + after.rate) / 2
 	t.rates = append(t.rates, own.rate)
-	t.floors = append(t.floors, floor)
-	t.shares = append(t.shares, own.rate/floor)
-	t.costs = append(t.costs, (before.cost+after.cost)/2/own.cost)
+	t.floors = append(t.floors, (before.rate+after.rate)/2)
+	t.costs = append(t.costs, own.cost)
+	t.least = append(t.least, (before.cost+after.cost)/2)
 }
 
 // share is the median share of the bare handler's rate.
-func (t *target) share() float64 { return median(t.shares) }
+func (t *target) share() float64 { return medianRatio(t.rates, t.floors) }
+
+// cost is the median ratio to the bare handler's processor time.
+func (t *target) cost() float64 { return medianRatio(t.costs, t.least) }
 
 // visit is what one run of wrk on a server came to.
 type visit struct {

@@ -15,8 +15,9 @@ import (
 // fact is a line about the machine or the programs measured.
 type fact struct{ Name, Value string }
 
-// machine tells what the numbers depend on. The disk is the one of dir.
-func machine(dir string) ([]fact, error) {
+// machine tells what the numbers depend on. The disk is the one of dir,
+// load what others were doing when the run began.
+func machine(dir, load string) ([]fact, error) {
 	sync, err := syncTime(dir)
 	if err != nil {
 		return nil, err
@@ -26,6 +27,7 @@ func machine(dir string) ([]fact, error) {
 		{"processor", fmt.Sprintf("%s, %d cores", procLine("/proc/cpuinfo", "model name"), runtime.NumCPU())},
 		{"memory", procLine("/proc/meminfo", "MemTotal")},
 		{"system", runtime.GOOS + "/" + runtime.GOARCH + ", kernel " + kernel()},
+		{"load before the run", load},
 		{"disk", fmt.Sprintf("%s, %s for a write of 4 KiB with its sync", fileSystem(dir), duration(sync))},
 		{"Go", strings.TrimPrefix(runtime.Version(), "go")},
 	}
@@ -83,6 +85,16 @@ func kernel() string {
 	}
 	release, _, _ := strings.Cut(strings.TrimSpace(string(text)), "-")
 	return release
+}
+
+// loadAverage is how many programs wanted a processor in the last minute.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	load, _, _ := strings.Cut(string(text), " ")
+	return load
 }
 
 // fileSystem names those on which a sync means something, and the one on which

@@ -73,7 +73,7 @@ type bench struct {
 // measure takes all measurements, one group after another.
 func (b *bench) measure(ctx context.Context) (*report, error) {
 	r := &report{Command: b.command, Quick: b.scale < 1}
-	start := time.Now()
+	start, load := time.Now(), loadAverage()
 	for _, group := range []struct {
 		name    string
 		measure func(context.Context, string) (section, error)
@@ -104,7 +104,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		}
 	}
 	var err error
-	if r.Facts, err = machine(b.dir); err != nil {
+	if r.Facts, err = machine(b.dir, load); err != nil {
 		return nil, err
 	}
 	r.Took = time.Since(start).Round(time.Second)

@@ -105,10 +105,14 @@ func (r *race) ns(i int) float64 { return median(r.times[i]) }
 
 // ratio returns the median of the ratios of contender i's time to contender j's
 // in the same round.
-func (r *race) ratio(i, j int) float64 {
-	all := make([]float64, len(r.times[i]))
-	for k := range all {
-		all[k] = r.times[i][k] / r.times[j][k]
+func (r *race) ratio(i, j int) float64 { return medianRatio(r.times[i], r.times[j]) }
+
+// medianRatio is the median of the ratios of neighbours, not the ratio of the
+// medians: what slowed both at one moment does not count.
+func medianRatio(ours, theirs []float64) float64 {
+	all := make([]float64, len(ours))
+	for i := range all {
+		all[i] = ours[i] / theirs[i]
 	}
 	return median(all)
 }
