@@ -259,7 +259,9 @@ func (m *Manager) refused(r *http.Request, s *Session, err error) {
 	switch refused.Cause {
 	case CauseForgery, CauseCSRFToken:
 		m.event(ctx, audit.CSRFRefused, s.rec, func(e *audit.Event) {
-			e.Attrs = map[string]string{"method": r.Method, "path": r.URL.Path}
+			// The path may hold what does not belong into a log, such as a token
+			// sent in the wrong place; the route does not.
+			e.Attrs = map[string]string{"method": r.Method, "route": r.Pattern}
 			if why, ok := errors.AsType[*csrf.Refused](refused.Err); ok {
 				e.Reason = string(why.Why)
 			}

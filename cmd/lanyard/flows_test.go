@@ -218,6 +218,7 @@ func (f *flows) wrongPlaces() {
 		f.send("GET", "/"+secret, "").want(t, 404)
 		f.send("GET", "/v1/sessions?cursor="+secret, "", cookieHeader(f.handle))
 		f.send("DELETE", "/v1/sessions/"+secret, "", cookieHeader(f.handle), origin)
+		f.send("DELETE", "/v1/sessions/"+secret, "", cookieHeader(f.handle), "Origin: https://evil.example").want(t, 403)
 		f.send("POST", "/v1/session/redeem", `{"code":"`+secret+`"}`).want(t, 400)
 		f.send("POST", "/oauth2/revoke", "token="+secret, f.client)
 		f.send("POST", "/oauth2/introspect", "token=x", basicAuth(secret, secret)).want(t, 401)

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/lanyard-go/lanyard"
 	"github.com/lanyard-go/lanyard/api"
 	"github.com/lanyard-go/lanyard/internal/directory"
 )
@@ -107,11 +108,31 @@ func references(v any) (out []string) {
 }
 
 // Each operation is called on a running server, and the status, content type,
-// headers and body are those that the document promises.
+// headers and body are those that the document promises. Along the way it shows
+// which operations make sessions, and that each session says how its person was
+// authenticated.
+//
+// req: LOGIN-14
 func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.Audience = []string{"orders"}; c.AdminListen = "127.0.0.1:0" })
 	x.http = x.client(x.back.Listener.Addr().String()) // this address serves all of them
-	called := map[string]bool{}
+	called, makers, known := map[string]bool{}, map[string]bool{}, map[lanyard.SID]bool{}
+	note := func(id string) {
+		t.Helper()
+		list, _, err := x.s.m.List(t.Context(), lanyard.Query{Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list {
+			if !known[v.SID()] && id != "" {
+				makers[id] = true
+			}
+			known[v.SID()] = true
+			if len(v.Methods()) == 0 || v.AuthTime().IsZero() {
+				t.Errorf("after %s there is a session that does not say how, and when, its person was authenticated", id)
+			}
+		}
+	}
 	do := func(id, method, target string, body any, options ...option) *answer {
 		t.Helper()
 		path, _, _ := strings.Cut(target, "?")
@@ -119,7 +140,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		if !ok || op.ID != id {
 			t.Fatalf("%s %s is operation %q, want %q", method, target, op.ID, id)
 		}
+		note("") // what the test itself made for this call
 		a := x.call(method, target, body, options...)
+		note(id)
 		if a.status/100 != 2 {
 			t.Fatalf("%s: got %d %s", a.asked, a.status, a.body)
 		}
@@ -182,6 +205,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	do("adminRemoveClient", "DELETE", "/v1/admin/clients/reports", nil, root)
 	do("adminAudit", "GET", "/v1/admin/audit?limit=1000", nil, root)
 
+	if want := map[string]bool{"login": true, "redeem": true, "adminStart": true}; !maps.Equal(makers, want) {
+		t.Errorf("sessions are made by %v, want %v", makers, want)
+	}
 	for path, ops := range contract().Paths {
 		for method, op := range ops {
 			if !called[op.ID] {

@@ -1,12 +1,10 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -243,181 +241,6 @@ func TestStrictProfilesWantTheForgeryToken(t *testing.T) {
 	}
 }
 
-func TestDataIsMergedAndVersioned(t *testing.T) {
-	x := newSite(t)
-	web, app := x.signedIn("ada", "cookie"), x.signedIn("ada", "token")
-	a := x.call("GET", "/v1/session/data", nil, x.as(web)).want(200)
-	if a.body != "{}\n" {
-		t.Errorf("new data is %s", a.body)
-	}
-	first := a.header.Get("ETag")
-	patch := func(text string, o ...option) *answer {
-		t.Helper()
-		return x.call("PATCH", "/v1/session/data", text, append([]option{x.as(web), header("Content-Type", "application/merge-patch+json")}, o...)...)
-	}
-	// RFC 7396, appendix A and more.
-	for _, c := range []struct{ patch, want string }{
-		{`{"a":"b","n":12345678901234567890.10,"deep":{"x":1,"y":[1,{"z":null}]}}`, `{"a":"b","deep":{"x":1,"y":[1,{"z":null}]},"n":12345678901234567890.10}`},
-		{`{"a":null,"gone":null}`, `{"deep":{"x":1,"y":[1,{"z":null}]},"n":12345678901234567890.10}`},
-		{`{"deep":{"x":null,"w":{"v":null,"u":2}}}`, `{"deep":{"w":{"u":2},"y":[1,{"z":null}]},"n":12345678901234567890.10}`},
-		{`{"n":{"m":null}}`, `{"deep":{"w":{"u":2},"y":[1,{"z":null}]},"n":{}}`},
-		{`{"deep":"flat","n":null}`, `{"deep":"flat"}`},
-		{`{"deep":{"again":true}}`, `{"deep":{"again":true}}`},
-		{`{"<script>":"\u2028é"}`, ``},
-		{`{"<script>":null,"deep":null}`, `{}`},
-	} {
-		if a := patch(c.patch).want(200); c.want != "" && a.body != c.want+"\n" {
-			t.Errorf("after %s: got %s, want %s", c.patch, a.body, c.want)
-		}
-	}
-	if a := patch(`{}`); a.header.Get("ETag") != first {
-		t.Error("equal data has another version")
-	}
-	one := patch(`{"cart":1}`, header("If-Match", first)).want(200).header.Get("ETag")
-	patch(`{"cart":2}`, header("If-Match", first)).want(412, "precondition_failed")
-	patch(`{"cart":2}`, header("If-Match", `"other"`)).want(412, "precondition_failed")
-	for _, tag := range []string{"W/" + one, strings.Trim(one, `"`), `"`, one + ", " + first, `""`} {
-		if a := patch(`{"cart":2}`, header("If-Match", tag)); a.status != 400 && a.status != 412 {
-			t.Errorf("If-Match: %s: got %d %s", tag, a.status, a.body)
-		}
-	}
-	patch(`{"cart":3}`, header("If-Match", "*")).want(200)
-	// Activity and a step-up keep data and version; other sessions have their own.
-	tag := x.call("GET", "/v1/session/data", nil, x.as(web)).want(200).header.Get("ETag")
-	x.clock.advance(2 * time.Minute)
-	x.call("GET", "/v1/session", nil, x.as(web)).want(200)
-	web = x.badgeOf(x.call("POST", "/v1/elevate", api.ElevateRequest{Password: goodPassword}, x.as(web)))
-	if a := x.call("GET", "/v1/session/data", nil, x.as(web)).want(200); a.body != "{\"cart\":3}\n" || a.header.Get("ETag") != tag {
-		t.Errorf("after a step-up: got %s %s, want %s", a.body, a.header.Get("ETag"), tag)
-	}
-	if a := x.call("GET", "/v1/session/data", nil, x.as(app)).want(200); a.body != "{}\n" {
-		t.Errorf("another session has %s", a.body)
-	}
-	big := `{"big":"` + strings.Repeat("x", lanyard.MaxData-100) + `"}`
-	patch(big).want(200)
-	patch(`{"more":"`+strings.Repeat("x", 200)+`"}`).want(413, "too_large")
-}
-
-// No change of many at once is lost, and of those with one version one wins.
-func TestConcurrentChangesOfDataAreAllKept(t *testing.T) {
-	x := newSite(t)
-	b := x.signedIn("ada", "token")
-	tag := x.call("GET", "/v1/session/data", nil, x.as(b)).want(200).header.Get("ETag")
-	const n = 12
-	var wg sync.WaitGroup
-	won := make(chan int, n)
-	for i := range n {
-		wg.Go(func() {
-			a := x.call("PATCH", "/v1/session/data", map[string]int{fmt.Sprint("k", i): i}, x.as(b))
-			if a.status != 200 && a.status != 503 {
-				t.Errorf("got %d %s", a.status, a.body)
-			}
-			if a.status == 200 {
-				won <- i
-			}
-		})
-	}
-	wg.Wait()
-	close(won)
-	var data map[string]int
-	x.call("GET", "/v1/session/data", nil, x.as(b)).want(200).json(&data)
-	acknowledged := 0
-	for i := range won {
-		acknowledged++
-		if v, ok := data[fmt.Sprint("k", i)]; !ok || v != i {
-			t.Errorf("the change of k%d was acknowledged and is lost", i)
-		}
-	}
-	if acknowledged == 0 || len(data) != acknowledged {
-		t.Errorf("%d changes were acknowledged, %d are there", acknowledged, len(data))
-	}
-	tag = x.call("GET", "/v1/session/data", nil, x.as(b)).want(200).header.Get("ETag")
-	winners := make(chan bool, n)
-	for i := range n {
-		wg.Go(func() {
-			a := x.call("PATCH", "/v1/session/data", map[string]int{"one": i}, x.as(b), header("If-Match", tag))
-			if a.status == 200 {
-				winners <- true
-			} else if a.status != 412 && a.status != 503 {
-				t.Errorf("got %d %s", a.status, a.body)
-			}
-		})
-	}
-	wg.Wait()
-	if len(winners) != 1 {
-		t.Errorf("%d of %d changes with one version won", len(winners), n)
-	}
-}
-
-func TestAHandoffTakesPartOrTakesOver(t *testing.T) {
-	x := newSite(t)
-	for _, from := range []string{"cookie", "token"} {
-		for _, to := range []string{"cookie", "token"} {
-			for _, keep := range []bool{true, false} {
-				name := fmt.Sprintf("%s to %s, keep %v", from, to, keep)
-				origin := x.signedIn("ada", from)
-				was := x.call("GET", "/v1/session", nil, x.as(origin)).want(200)
-				x.clock.advance(time.Minute)
-				a := x.call("POST", "/v1/session/handoff", api.HandoffRequest{Channel: to, Keep: &keep}, x.as(origin)).want(200)
-				if a.field("expires_in") != "60" {
-					t.Errorf("%s: the code is good for %s seconds", name, a.field("expires_in"))
-				}
-				code := a.field("code")
-				x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: code[:len(code)-2] + "AA"}).want(400, "invalid_grant")
-				r := x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: code, Device: "phone"}).want(200)
-				b := x.badgeOf(r)
-				if (b.cookie != "") != (to == "cookie") || (b.access != "") != (to == "token") {
-					t.Errorf("%s: got %+v", name, b)
-				}
-				x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: code}).want(400, "invalid_grant")
-				s := x.call("GET", "/v1/session", nil, x.as(b)).want(200)
-				for _, same := range []string{"subject", "auth_time", "expires_at", "acr"} {
-					if got, want := s.field("session", same), was.field("session", same); got != want {
-						t.Errorf("%s: %s is %s, the origin's was %s", name, same, got, want)
-					}
-				}
-				if s.field("session", "device") != "phone" || s.field("session", "sid") == origin.sid {
-					t.Errorf("%s: got %s", name, s.body)
-				}
-				if keep {
-					if s.field("session", "origin") != origin.sid {
-						t.Errorf("%s: it is not linked: %s", name, s.body)
-					}
-					x.call("GET", "/v1/session", nil, x.as(origin)).want(200)
-					x.call("DELETE", "/v1/sessions/"+origin.sid, nil, x.as(b)).want(204)
-					x.call("GET", "/v1/session", nil, x.as(b)).want(401)
-				} else {
-					if s.field("session", "origin") != "" {
-						t.Errorf("%s: it is linked: %s", name, s.body)
-					}
-					x.call("GET", "/v1/session", nil, x.as(origin)).want(401)
-					x.call("POST", "/v1/logout", nil, x.as(b)).want(204)
-				}
-			}
-		}
-	}
-	// linked=keep spares the ones that were handed off.
-	origin := x.signedIn("ada", "cookie")
-	code := x.call("POST", "/v1/session/handoff", api.HandoffRequest{Channel: "token"}, x.as(origin)).want(200).field("code")
-	b := x.badgeOf(x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: code}))
-	x.call("DELETE", "/v1/sessions/"+origin.sid+"?linked=keep", nil, x.as(origin)).want(204)
-	x.call("GET", "/v1/session", nil, x.as(b)).want(200)
-	// A code is too late after a minute, and after the end of its session.
-	late := x.call("POST", "/v1/session/handoff", api.HandoffRequest{Channel: "token"}, x.as(b)).want(200).field("code")
-	x.clock.advance(time.Minute)
-	x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: late}).want(400, "invalid_grant")
-	dead := x.call("POST", "/v1/session/handoff", api.HandoffRequest{Channel: "token"}, x.as(b)).want(200).field("code")
-	x.call("POST", "/v1/logout", nil, x.as(b)).want(204)
-	x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: dead}).want(400, "invalid_grant")
-	for _, b := range []*badge{x.signedIn("ada", "cookie"), x.signedIn("ada", "token")} {
-		for _, text := range []string{b.cookie, b.refresh, b.access} {
-			if text != "" {
-				x.call("POST", "/v1/session/redeem", api.RedeemRequest{Code: text}).want(400, "invalid_grant")
-			}
-		}
-	}
-}
-
 // req: LOGIN-11, REVOKE-7
 func TestChangingThePasswordNeedsTheCurrentOne(t *testing.T) {
 	x := newSite(t)
@@ -490,37 +313,5 @@ func TestTheLimitOfSessionsHoldsAtLogin(t *testing.T) {
 	}
 	if !slices.Contains(x.events(all[0].sid), "session_ended:session_limit") && !slices.Contains(x.events(all[0].sid), "session_ended:limit") {
 		t.Errorf("the trail says %v", x.events(all[0].sid))
-	}
-}
-
-// A short token that was drawn from a cookie session is for services: whoever
-// holds it cannot make more of it.
-func TestADrawnTokenDoesNotBecomeASession(t *testing.T) {
-	x := newSite(t, func(c *Config) { c.Audience = []string{"orders"} })
-	web := x.signedIn("ada", "cookie")
-	a := x.call("POST", "/v1/session/token", api.TokenRequest{Resource: "orders"}, x.as(web)).want(200)
-	if a.field("refresh_token") != "" || a.header.Get("Set-Cookie") != "" {
-		t.Errorf("got %v %s", a.header, a.body)
-	}
-	drawn := &badge{access: a.field("access_token")}
-	if c := claimsOf(t, drawn.access); c.Sub != "ada" || c.Exp > x.clock.Now().Add(5*time.Minute).Unix() || !strings.Contains(toJSON(c.Aud), "orders") {
-		t.Errorf("the token says %+v", c)
-	}
-	x.call("GET", "/v1/session", nil, x.as(drawn)).want(401, "invalid_token") // it is for orders alone
-	drawn.access = x.call("POST", "/v1/session/token", struct{}{}, x.as(web)).want(200).field("access_token")
-	x.call("GET", "/v1/session", nil, x.as(drawn)).want(200)
-	x.call("POST", "/v1/session/token", struct{}{}, x.as(drawn)).want(400, "invalid_request")
-	x.call("POST", "/v1/session/handoff", api.HandoffRequest{Channel: "token"}, x.as(drawn)).want(400, "invalid_request")
-	x.call("POST", "/v1/elevate", api.ElevateRequest{Password: goodPassword}, x.as(drawn)).want(400, "invalid_request")
-	x.call("POST", "/v1/session/token", struct{}{}, x.as(x.signedIn("ada", "token"))).want(400, "invalid_request")
-	if a := x.call("POST", "/v1/password", api.PasswordRequest{Current: goodPassword, New: "another long passphrase"}, x.as(drawn)).want(204); a.header.Get("Set-Cookie") != "" {
-		t.Error("a drawn token gets a cookie")
-	}
-	// Its use is no sign of a present person.
-	before := x.call("GET", "/v1/session?passive=1", nil, x.as(web)).want(200).field("session", "idle_expires_at")
-	x.clock.advance(4 * time.Minute)
-	x.call("GET", "/v1/session", nil, x.as(drawn)).want(200)
-	if after := x.call("GET", "/v1/session?passive=1", nil, x.as(web)).want(200).field("session", "idle_expires_at"); after != before {
-		t.Errorf("the deadline moved from %s to %s", before, after)
 	}
 }
