@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ var loaded = []contender.Kind{
 	contender.LanyardCookie, contender.LanyardToken, contender.LanyardSQLite,
 	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256,
 }
+
+// tokensToBare stands for the bare handler when clients send it tokens.
+const tokensToBare contender.Kind = "net/http alone, sent tokens"
 
 // http loads every contender's server from outside, one at a time, with visits
 // to the bare handler before and after each: what counts is the share of it.
@@ -74,12 +78,14 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 			return s, err
 		}
 	}
+	// What longer requests cost anybody: the bare handler, sent the tokens.
+	targets[tokensToBare] = &target{pid: bare.pid, url: bare.url, badges: targets[contender.LanyardToken].badges}
 	for range max(1, int(5*b.scale)) {
 		before, err := wrk.visit(ctx, bare)
 		if err != nil {
 			return s, err
 		}
-		for _, kind := range loaded {
+		for _, kind := range slices.Concat(loaded, []contender.Kind{tokensToBare}) {
 			own, err := wrk.visit(ctx, targets[kind])
 			if err != nil {
 				return s, fmt.Errorf("%s: %w", kind, err)
@@ -105,6 +111,9 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal),
 			compared("the server's processor time for each of these answers; bare handler", duration(1e9*median(t.costs)), duration(1e9*median(t.least)), t.cost(), nil))
 	}
+	token, sent := targets[contender.LanyardToken], targets[tokensToBare]
+	s.Rows = append(s.Rows, compared("token, memory store; bare handler that is sent the same tokens", perSecond(median(token.rates)),
+		perSecond(median(sent.rates)), token.share()/sent.share(), nil))
 	for _, row := range []struct {
 		what       string
 		ours, peer contender.Kind
