@@ -31,9 +31,9 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		// A short token drawn from a cookie session cannot renew its cookie.
 		return nil, refuse(CauseChannel, s.SID())
 	case len(e.Methods) == 0 || len(e.Methods) > maxMethods || !words1(e.Methods):
-		return nil, fmt.Errorf("lanyard: Elevation.Methods: want 1 to %d words of 1 to 32 letters, digits and -_.:, such as pwd", maxMethods)
+		return nil, fmt.Errorf("lanyard: Elevation.Methods: want 1 to %d words of 1 to 32 letters, digits and the signs - _ . : such as pwd", maxMethods)
 	case e.Class != "" && !words1([]string{e.Class}):
-		return nil, errors.New("lanyard: Elevation.Class: want one word of letters, digits and -_.:")
+		return nil, errors.New("lanyard: Elevation.Class: want one word of letters, digits and the signs - _ . : only")
 	}
 	extra, err := m.askSubject(ctx, s.rec)
 	if err != nil {

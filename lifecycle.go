@@ -149,9 +149,9 @@ func (l *Login) validate() error {
 	case len(l.Device) > maxLabel || !printable(l.Device):
 		return fmt.Errorf("lanyard: Login.Device: want at most %d bytes of printable UTF-8", maxLabel)
 	case !words1(l.Methods) || len(l.Methods) > maxMethods:
-		return fmt.Errorf("lanyard: Login.Methods: want at most %d words of 1 to 32 letters, digits and -_.:", maxMethods)
+		return fmt.Errorf("lanyard: Login.Methods: want at most %d words of 1 to 32 letters, digits and the signs - _ . : only", maxMethods)
 	case l.Class != "" && !words1([]string{l.Class}):
-		return errors.New("lanyard: Login.Class: want one word of letters, digits and -_.:")
+		return errors.New("lanyard: Login.Class: want one word of letters, digits and the signs - _ . : only")
 	case !scopeText(l.Scope):
 		return errors.New("lanyard: Login.Scope: want words of RFC 6749 scope characters, single blanks between")
 	}

@@ -80,7 +80,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	}
 	// What longer requests cost anybody: the bare handler, sent the tokens.
 	targets[tokensToBare] = &target{pid: bare.pid, url: bare.url, badges: targets[contender.LanyardToken].badges}
-	for range max(1, int(5*b.scale)) {
+	for range max(1, int(4*b.scale)) {
 		before, err := wrk.visit(ctx, bare)
 		if err != nil {
 			return s, err

@@ -22,7 +22,7 @@ func (b *bench) middleware(ctx context.Context, dir string) (section, error) {
 		"scs has no idle limit unless asked; with one it saves the session on each request. Ours always has one and writes at most once a minute and session. gorilla/sessions keeps everything in the cookie and cannot end a session early, golang-jwt likewise.",
 		fmt.Sprintf("With %d people in turn nearly nothing is found in the processor's caches, nor in our memory of cookies seen before.", crowd),
 	}}
-	p, err := b.pages(ctx, dir, people, 12*time.Second,
+	p, err := b.pages(ctx, dir, people, 10*time.Second,
 		contender.LanyardCookie, contender.SCSMemory, contender.SCSIdle, contender.GorillaCookie,
 		contender.LanyardSQLite, contender.SCSSQLite,
 		contender.LanyardToken, contender.JWTES256, contender.JWTEdDSA)

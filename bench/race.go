@@ -59,8 +59,9 @@ func (l lap) time(c clock, n int) (time.Duration, error) {
 }
 
 // takeTurns lets the contenders run in turn, each for about a slice of time on
-// the clock, until the total has passed. Who starts changes with each round, so
-// that nobody always runs in the wake of the same other one.
+// the clock, until the total has passed. The order changes from round to round,
+// also its direction, so that nobody always runs in the wake of the same other
+// one.
 func takeTurns(c clock, total, slice time.Duration, laps ...lap) (*race, error) {
 	runtime.LockOSThread() // the thread whose time is measured
 	defer runtime.UnlockOSThread()
@@ -76,7 +77,10 @@ func takeTurns(c clock, total, slice time.Duration, laps ...lap) (*race, error) 
 	start := time.Now()
 	for round := 0; round < minRounds || time.Since(start) < total; round++ {
 		for j := range laps {
-			i := (round + j) % len(laps)
+			i := (round/2 + j) % len(laps)
+			if round%2 == 1 {
+				i = len(laps) - 1 - i
+			}
 			took, err := laps[i].time(c, counts[i])
 			if err != nil {
 				return nil, err
