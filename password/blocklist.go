@@ -31,9 +31,9 @@ func common(folded string) bool {
 	return contains(commonShort, digest) || contains(commonLong, digest)
 }
 
-func contains(list, digest string) bool {
+func contains(list, entry string) bool {
 	at := func(i int) string { return list[i*digestBytes : (i+1)*digestBytes] }
 	n := len(list) / digestBytes
-	i := sort.Search(n, func(i int) bool { return at(i) >= digest })
-	return i < n && at(i) == digest
+	i := sort.Search(n, func(i int) bool { return at(i) >= entry })
+	return i < n && at(i) == entry
 }
