@@ -131,7 +131,14 @@ func DecodeRecord(stored string, version uint64) (*Record, error) {
 	if stored[0] != recordVersion {
 		return nil, fmt.Errorf("%w: format %d, this program knows %d", ErrBadRecord, stored[0], recordVersion)
 	}
-	r := &Record{Version: version}
+	// One allocation holds the record and its lists, which mostly have one word.
+	both := &struct {
+		record  Record
+		methods [1]string
+		names   [1]string
+	}{}
+	r := &both.record
+	r.Version = version
 	head, rest := stored[:headLen], stored[headLen:]
 	r.State, r.Channel, r.Binding = State(head[1]), Channel(head[2]), Binding(head[3])
 	parts := head[4]
@@ -151,9 +158,9 @@ func DecodeRecord(stored string, version uint64) (*Record, error) {
 		}
 		texts[i], rest = rest[:n], rest[n:]
 	}
-	r.Subject, r.ClientID, r.Methods, r.Class = texts[0], texts[1], words(texts[2]), texts[3]
+	r.Subject, r.ClientID, r.Methods, r.Class = texts[0], texts[1], words(texts[2], &both.methods), texts[3]
 	r.Device = Device{Label: texts[4], UserAgent: texts[5], IP: texts[6]}
-	r.Audience, r.Scope, r.EndReason, r.EndedBy = words(texts[7]), texts[8], Reason(texts[9]), texts[10]
+	r.Audience, r.Scope, r.EndReason, r.EndedBy = words(texts[7], &both.names), texts[8], Reason(texts[9]), texts[10]
 	if texts[11] != "" {
 		r.Data = []byte(texts[11])
 	}
@@ -201,9 +208,14 @@ func (r *Record) decodeParts(parts byte, rest string) bool {
 	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|flagPersistent) == 0
 }
 
-func words(s string) []string {
-	if s == "" {
+// words splits a list, into place if it has one word.
+func words(s string, place *[1]string) []string {
+	switch {
+	case s == "":
 		return nil
+	case strings.IndexByte(s, ' ') < 0:
+		place[0] = s
+		return place[:]
 	}
 	return strings.Split(s, " ")
 }

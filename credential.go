@@ -2,13 +2,14 @@ package lanyard
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/lanyard-go/lanyard/internal/consttime"
 )
 
 // kind says what a credential is for. It is under the MAC and in the digest, so
@@ -57,7 +58,7 @@ func (c *credential) digest() Digest {
 
 // fits compares in constant time; a zero digest fits nothing.
 func (d Digest) fits(other Digest) bool {
-	return !d.IsZero() && subtle.ConstantTimeCompare(d[:], other[:]) == 1
+	return !d.IsZero() && consttime.Equal(d[:], other[:])
 }
 
 // seal writes c with the current key.
@@ -106,7 +107,7 @@ func (k *Keys) open(text string, want kind) (c credential, err error) {
 	m.hash.Reset()
 	m.hash.Write(m.raw[:macOffset])
 	sum := m.hash.Sum(m.sum[:0])
-	if subtle.ConstantTimeCompare(sum[:macLen], m.raw[macOffset:]) != 1 {
+	if !consttime.Equal(sum[:macLen], m.raw[macOffset:]) {
 		return credential{}, errForged
 	}
 	c.kind, c.key = want, set

@@ -1,8 +1,9 @@
 package lanyard
 
 import (
-	"crypto/subtle"
 	"sync/atomic"
+
+	"github.com/lanyard-go/lanyard/internal/consttime"
 )
 
 // openedSlots is the size of the table of opened handles: 128 KiB of pointers,
@@ -41,7 +42,7 @@ func (k *Keys) openHandle(text string) (c credential, d Digest, err error) {
 	if seen := slot.Load(); seen != nil {
 		var given [credentialTextLen]byte
 		copy(given[:], text)
-		if subtle.ConstantTimeCompare(given[:], seen.text[:]) == 1 {
+		if consttime.Equal(given[:], seen.text[:]) {
 			return seen.opened, seen.digest, nil
 		}
 	}

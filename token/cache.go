@@ -7,6 +7,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/lanyard-go/lanyard/internal/consttime"
 )
 
 // maxCacheSize keeps a mistyped size from taking all memory.
@@ -74,7 +76,19 @@ func (c *cache) get(raw string) *entry {
 // is compared in constant time; what stands before it grants nothing.
 func (e *entry) is(raw string) bool {
 	return len(e.raw) == len(raw) && e.raw[:e.dot] == raw[:e.dot] &&
-		subtle.ConstantTimeCompare([]byte(e.raw[e.dot:]), []byte(raw[e.dot:])) == 1
+		sameSignature(e.raw[e.dot:], raw[e.dot:])
+}
+
+// signatureRoom fits the signature of every algorithm but RSA's, with its dot.
+const signatureRoom = 96
+
+// sameSignature compares two texts in constant time without allocating.
+func sameSignature(a, b string) bool {
+	if len(a) > signatureRoom || len(b) > signatureRoom {
+		return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+	}
+	var x, y [signatureRoom]byte
+	return consttime.Equal(x[:copy(x[:], a)], y[:copy(y[:], b)])
 }
 
 // put stores e in a free slot, in that of an expired token, or in place of the
