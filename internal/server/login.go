@@ -152,6 +152,9 @@ func (s *Server) event(r *http.Request, e audit.Event) {
 	if e.Source == "" {
 		e.Source = s.address(r)
 	}
+	if s.cfg.ShortenAddresses {
+		e.Source = lanyard.AddressRange(e.Source)
+	}
 	if err := s.trail.Record(r.Context(), e); err != nil {
 		s.sinkFailed(r.Context(), e, err)
 	}

@@ -395,3 +395,18 @@ func TestALoginRecordsHowItWasMade(t *testing.T) {
 	x.call("POST", "/v1/login", map[string]string{"username": "ada", "password": goodPassword}, x.as(old)).want(200)
 	x.call("GET", "/v1/session", nil, x.as(old)).want(401)
 }
+
+// With shortened addresses the trail keeps networks only, like the records.
+func TestShortenedAddressesAreShortInTheTrailToo(t *testing.T) {
+	x := newSite(t, func(c *Config) { c.ShortenAddresses = true })
+	x.signedIn("ada", "token")
+	records, err := x.s.trail.Query(audit.Filter{Limit: 1000})
+	if err != nil || len(records) == 0 {
+		t.Fatalf("%d events, %v", len(records), err)
+	}
+	for _, r := range records {
+		if s := r.Event.Source; s != "" && !strings.HasSuffix(s, "/24") && !strings.HasSuffix(s, "/48") {
+			t.Errorf("%s has the source %q", r.Event.Name, s)
+		}
+	}
+}
