@@ -134,7 +134,7 @@ func (m *Manager) event(ctx context.Context, name audit.Name, rec *Record, more 
 		more(&e)
 	}
 	if m.cfg.ShortenAddresses && e.Source != "" {
-		e.Source = cmp.Or(addressRange(e.Source), e.Source)
+		e.Source = cmp.Or(AddressRange(e.Source), e.Source)
 	}
 	if err := m.cfg.Audit.Record(ctx, e); err != nil {
 		m.log.LogAttrs(ctx, slog.LevelError, "writing an audit event failed", slog.String("event", string(name)), slog.Any("error", err))

@@ -35,7 +35,7 @@ type guessGuard struct {
 
 // guess counts one refused credential and refuses the source past the limit.
 func (m *Manager) guess(r *http.Request) error {
-	source := addressRange(m.address(r))
+	source := AddressRange(m.address(r))
 	now := m.now()
 	g := &m.guesses
 	g.mu.Lock()

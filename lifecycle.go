@@ -236,7 +236,7 @@ func (m *Manager) device(l Login) Device {
 	}
 	d.UserAgent = clip(d.UserAgent, maxUserAgent)
 	if m.cfg.ShortenAddresses && d.IP != "" {
-		d.IP = addressRange(d.IP)
+		d.IP = AddressRange(d.IP)
 	}
 	return d
 }
@@ -341,7 +341,7 @@ func (m *Manager) arm(rec *Record) (credential, error) {
 		// No predecessor: nothing older yields this token again.
 		rec.Refresh = &Refresh{
 			Counter: counter, Digest: c.digest(), RotatedAt: rec.LastActive,
-			Agent: agentHash(rec.Device.UserAgent), Range: addressRange(rec.Device.IP),
+			Agent: agentHash(rec.Device.UserAgent), Range: AddressRange(rec.Device.IP),
 		}
 	default:
 		c.kind = kindHandle

@@ -62,7 +62,7 @@ func (m *Manager) Renew(ctx context.Context, refreshToken string, n Renewal) (*G
 		m.count("refresh", "forged")
 		return nil, asGrant(refuse(CauseForged, SID{}))
 	}
-	p := presentation{m: m, renewal: n, cred: c, agent: agentHash(n.UserAgent), network: addressRange(n.IP)}
+	p := presentation{m: m, renewal: n, cred: c, agent: agentHash(n.UserAgent), network: AddressRange(n.IP)}
 	rec, err := m.change(ctx, c.sid, func(rec *Record) (bool, []Entry, error) { return p.judge(ctx, rec) })
 	if err != nil {
 		err = m.changeError("rotating a refresh token", c.sid, err)

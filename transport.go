@@ -117,11 +117,7 @@ func single(values []string) string {
 // AddressRange returns the network of an address as records and events keep it
 // with Config.ShortenAddresses: /24 for IPv4, /48 for IPv6. Text that is not an
 // address gives the empty string.
-func AddressRange(ip string) string { return addressRange(ip) }
-
-// addressRange is the network an address most likely shares with its owner's
-// other addresses: /24 for IPv4, /48 for IPv6.
-func addressRange(ip string) string {
+func AddressRange(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
 		return ""

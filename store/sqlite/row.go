@@ -49,7 +49,7 @@ func (t *tx) record(r *row) *lanyard.Record {
 }
 
 // end writes the end of a record that has not ended yet. A fenced one ended when
-// the global epoch was raised, whatever it is ended for now.
+// the global epoch was raised, whatever the reason it would be given today.
 func (t *tx) end(rec *lanyard.Record, reason lanyard.Reason, by string, now lanyard.Time) error {
 	if rec.Fenced {
 		reason = lanyard.ReasonRevokedAll
