@@ -92,7 +92,7 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 	}
 	// The record is read again: the session may have ended since the request
 	// was checked, and nothing issued after an end may work.
-	rec, err := m.get(ctx, s.rec.SID)
+	rec, err := m.store.Get(ctx, s.rec.SID)
 	if err != nil {
 		return nil, m.changeError("reading a session", s.rec.SID, err)
 	}
@@ -186,7 +186,7 @@ func (m *Manager) checkToken(ctx context.Context, v *token.Verifier, text string
 	if err != nil {
 		return refuse(CauseBadToken, SID{})
 	}
-	rec, err := m.get(ctx, sid)
+	rec, err := m.store.Get(ctx, sid)
 	if errors.Is(err, ErrNotFound) {
 		return refuse(CauseUnknown, sid)
 	}

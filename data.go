@@ -107,7 +107,7 @@ func (m *Manager) Data(ctx context.Context, s *Session) (object []byte, version 
 	if holder == nil {
 		return nil, "", refuse(CauseNone, SID{})
 	}
-	rec, err := m.get(ctx, holder.SID)
+	rec, err := m.store.Get(ctx, holder.SID)
 	if err != nil {
 		return nil, "", m.changeError("reading session data", holder.SID, err)
 	}

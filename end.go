@@ -59,9 +59,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 		return err
 	}
 	now := m.now()
-	callCtx, cancel := m.bounded(ctx)
-	defer cancel()
-	if _, err := m.store.Once(callCtx, "ready "+hex.EncodeToString(secret[:16]), now, now.Add(time.Second)); err != nil {
+	if _, err := m.store.Once(ctx, "ready "+hex.EncodeToString(secret[:16]), now, now.Add(time.Second)); err != nil {
 		return unavailable("writing to the store", err)
 	}
 	return nil
@@ -79,9 +77,7 @@ func (m *Manager) end(ctx context.Context, e End) (Ended, error) {
 	}
 	e.Now = m.now()
 	e.Until = m.entriesUntil(e.Now)
-	callCtx, cancel := m.bounded(ctx)
-	defer cancel()
-	done, err := m.store.Revoke(callCtx, e)
+	done, err := m.store.Revoke(ctx, e)
 	if errors.Is(err, ErrNotFound) {
 		return Ended{}, err
 	}
@@ -152,9 +148,7 @@ func WithSource(ctx context.Context, address string) context.Context {
 
 // List returns the sessions that match q, newest first; see [Store.List].
 func (m *Manager) List(ctx context.Context, q Query) ([]*Session, string, error) {
-	callCtx, cancel := m.bounded(ctx)
-	defer cancel()
-	page, err := m.store.List(callCtx, q)
+	page, err := m.store.List(ctx, q)
 	if errors.Is(err, ErrBadCursor) {
 		return nil, "", err
 	}
@@ -171,7 +165,7 @@ func (m *Manager) List(ctx context.Context, q Query) ([]*Session, string, error)
 
 // Lookup returns one session by sid, ended or not, for people who administer.
 func (m *Manager) Lookup(ctx context.Context, sid SID) (*Session, error) {
-	rec, err := m.get(ctx, sid)
+	rec, err := m.store.Get(ctx, sid)
 	if errors.Is(err, ErrNotFound) {
 		return nil, err
 	}

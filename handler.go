@@ -155,7 +155,7 @@ func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Reco
 	if err != nil {
 		return nil, &Refused{Cause: CauseForged}
 	}
-	rec, err := m.get(ctx, c.sid)
+	rec, err := m.store.Get(ctx, c.sid)
 	if errors.Is(err, ErrNotFound) {
 		return nil, refuse(CauseUnknown, c.sid)
 	}

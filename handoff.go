@@ -130,7 +130,7 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 }
 
 func (m *Manager) handoffOrigin(ctx context.Context, c *credential, now Time) (*Record, error) {
-	origin, err := m.get(ctx, c.sid)
+	origin, err := m.store.Get(ctx, c.sid)
 	if errors.Is(err, ErrNotFound) {
 		return nil, refuse(CauseCode, c.sid)
 	}
@@ -147,9 +147,7 @@ func (m *Manager) handoffOrigin(ctx context.Context, c *credential, now Time) (*
 func (m *Manager) once(ctx context.Context, c *credential, now Time) error {
 	d := c.digest()
 	until := Time(int64(c.counter) * 1000)
-	callCtx, cancel := m.bounded(ctx)
-	defer cancel()
-	first, err := m.store.Once(callCtx, base64.RawURLEncoding.EncodeToString(d[:]), now, until)
+	first, err := m.store.Once(ctx, base64.RawURLEncoding.EncodeToString(d[:]), now, until)
 	if err != nil {
 		return unavailable("consuming a one-time code", err)
 	}
@@ -189,7 +187,7 @@ func (m *Manager) originStood(ctx context.Context, origin, rec *Record, keep boo
 			return true, nil
 		}
 	}
-	latest, err := m.get(ctx, origin.SID)
+	latest, err := m.store.Get(ctx, origin.SID)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

@@ -314,8 +314,6 @@ func (m *Manager) storeCreate(ctx context.Context, rec *Record) ([]*Record, erro
 	if rec.State == StateLive && m.policy.MaxSessions > 0 {
 		limit = Limit{Max: m.policy.MaxSessions, Action: m.policy.OnLimit, Now: rec.CreatedAt, Until: m.entriesUntil(rec.CreatedAt)}
 	}
-	ctx, cancel := m.bounded(ctx)
-	defer cancel()
 	return m.store.Create(ctx, rec, limit)
 }
 

@@ -57,7 +57,7 @@ func (m *Manager) RevokeToken(ctx context.Context, text, client string) error {
 	var sid SID
 	var owner string
 	if c, err := m.keys.open(text, kindRefresh); err == nil {
-		rec, err := m.get(ctx, c.sid)
+		rec, err := m.store.Get(ctx, c.sid)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -100,7 +100,7 @@ func (m *Manager) FindRefresh(ctx context.Context, text string) (*Session, error
 	if err != nil {
 		return nil, refuse(CauseForged, SID{})
 	}
-	rec, err := m.get(ctx, c.sid)
+	rec, err := m.store.Get(ctx, c.sid)
 	if errors.Is(err, ErrNotFound) {
 		return nil, refuse(CauseUnknown, c.sid)
 	}

@@ -88,8 +88,10 @@ type Config struct {
 	// Rand is the source of secrets. Nil means crypto/rand; others are for tests.
 	Rand io.Reader
 
-	// StoreTimeout bounds each call of a store, 2 s if zero. A store that says
-	// it is volatile never waits and gets no bound.
+	// StoreTimeout bounds each call of a store, 2 s if zero. After five failures
+	// in a row the store is asked once a second only, and requests that need it
+	// are refused at once, until it answers. A store that says it is volatile
+	// never waits and gets no bound.
 	StoreTimeout time.Duration
 
 	// TokenCacheSize is the number of verified access tokens remembered, 65536
@@ -187,6 +189,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 	}
 	if m.cfg.Audit == nil {
 		m.cfg.Audit = audit.Discard{}
+	}
+	if !m.volatile { // a volatile store never waits, and a timer costs more than its answer
+		m.store = &outageStore{Store: store, timeout: m.cfg.StoreTimeout, now: m.cfg.Now, log: m.log, count: m.count}
 	}
 	if err := m.prepareKeys(); err != nil {
 		return nil, err
@@ -310,24 +315,6 @@ func (m *Manager) Transport(r *http.Request) Transport { return TransportOf(r, m
 
 func (m *Manager) now() Time { return TimeOf(m.cfg.Now()) }
 
-// bounded gives a store call its time limit. A volatile store never waits, and
-// a timer would cost more than its answer.
-func (m *Manager) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if m.volatile {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, m.cfg.StoreTimeout)
-}
-
-func (m *Manager) get(ctx context.Context, sid SID) (*Record, error) {
-	if m.volatile {
-		return m.store.Get(ctx, sid)
-	}
-	ctx, cancel := m.bounded(ctx)
-	defer cancel()
-	return m.store.Get(ctx, sid)
-}
-
 // errLost is a conflict that did not go away.
 var errLost = errors.New("lanyard: the session kept changing")
 
@@ -340,7 +327,7 @@ const maxAttempts = 64
 // ErrEnded from the store means that an end won, and stays.
 func (m *Manager) change(ctx context.Context, sid SID, do func(*Record) (write bool, announce []Entry, err error)) (*Record, error) {
 	for range maxAttempts {
-		rec, err := m.get(ctx, sid)
+		rec, err := m.store.Get(ctx, sid)
 		if err != nil {
 			return nil, err
 		}
@@ -348,19 +335,13 @@ func (m *Manager) change(ctx context.Context, sid SID, do func(*Record) (write b
 		if err != nil || !write {
 			return rec, err
 		}
-		err = m.update(ctx, rec, announce...)
+		err = m.store.Update(ctx, rec, announce...)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
 		return rec, err
 	}
 	return nil, errLost
-}
-
-func (m *Manager) update(ctx context.Context, rec *Record, announce ...Entry) error {
-	ctx, cancel := m.bounded(ctx)
-	defer cancel()
-	return m.store.Update(ctx, rec, announce...)
 }
 
 // entriesUntil is how long a feed entry made now matters: until the longest
@@ -401,9 +382,7 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) Prune(ctx context.Context) error {
 	for {
 		now := m.now()
-		callCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		done, err := m.store.Prune(callCtx, Prune{Now: now, Forget: now.Add(-m.cfg.ForgetAfter), Limit: 500})
-		cancel()
+		done, err := m.store.Prune(ctx, Prune{Now: now, Forget: now.Add(-m.cfg.ForgetAfter), Limit: 500})
 		if err != nil {
 			return fmt.Errorf("pruning the store: %w", err)
 		}

@@ -238,29 +238,3 @@ type Entry struct {
 	At         Time
 	Until      Time
 }
-
-// Pinger is an optional ability of a store: Ping reports whether it can be
-// reached. Readiness checks use it.
-type Pinger interface {
-	Ping(ctx context.Context) error
-}
-
-// Counter is an optional ability of a store: Count returns how many records are
-// live at now, roughly (metrics only).
-type Counter interface {
-	Count(ctx context.Context, now Time) (int, error)
-}
-
-// Volatile is an optional ability of a store: true means that its records live
-// and die with the process. Only then may keys be drawn at random at start, and
-// calls go without a timeout because they never wait.
-type Volatile interface {
-	Volatile() bool
-}
-
-// Epochs is an optional ability of a store: GlobalEpoch returns the highest
-// global epoch of its partitions. A server keeps it outside the store too, so
-// that a restored backup can be put above it.
-type Epochs interface {
-	GlobalEpoch(ctx context.Context) (uint64, error)
-}

@@ -89,7 +89,7 @@ func (m *Manager) readPre(ctx context.Context, r *http.Request, now Time) (*Reco
 		}
 		return nil, &c, nil
 	}
-	rec, err := m.get(ctx, c.sid)
+	rec, err := m.store.Get(ctx, c.sid)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, nil, unavailable("reading data before login", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,14 +27,11 @@ var loaded = []contender.Kind{
 	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256,
 }
 
-// tokensToBare stands for the bare handler when clients send it tokens.
-const tokensToBare contender.Kind = "net/http alone, sent tokens"
-
 // http loads every contender's server from outside, one at a time, with visits
 // to the bare handler before and after each: what counts is the share of it.
 func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	s := section{Title: "A private page over HTTP", Notes: []string{
-		fmt.Sprintf("Each server is a process of its own on one processor, wrk on another with 32 connections. %d clients ask in turn, so all but the first sight of each token are repeats. Every visit stands between two to the bare handler, a net/http server that writes the same page and looks at nothing; the ratio is the share of their rate.", people),
+		fmt.Sprintf("Each server is a process of its own on one processor, wrk on another with 32 connections. %d clients ask in turn, so all but the first sight of each token are repeats. Every visit stands between two to the bare handler, a net/http server that is sent the same requests, writes the same page and looks at nothing; the ratio is the share of their rate.", people),
 	}}
 	if why := cannotLoad(); why != "" {
 		s.Rows = append(s.Rows, left("a private page over HTTP", why))
@@ -78,24 +74,24 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 			return s, err
 		}
 	}
-	// What longer requests cost anybody: the bare handler, sent the tokens.
-	targets[tokensToBare] = &target{pid: bare.pid, url: bare.url, badges: targets[contender.LanyardToken].badges}
-	for range max(1, int(4*b.scale)) {
-		before, err := wrk.visit(ctx, bare)
-		if err != nil {
-			return s, err
-		}
-		for _, kind := range slices.Concat(loaded, []contender.Kind{tokensToBare}) {
-			own, err := wrk.visit(ctx, targets[kind])
-			if err != nil {
-				return s, fmt.Errorf("%s: %w", kind, err)
-			}
-			after, err := wrk.visit(ctx, bare)
+	for range max(1, int(6*b.scale)) {
+		for _, kind := range loaded {
+			t := targets[kind]
+			// The same requests, since longer ones cost anybody more.
+			same := &target{pid: bare.pid, url: bare.url, badges: t.badges}
+			before, err := wrk.visit(ctx, same)
 			if err != nil {
 				return s, err
 			}
-			targets[kind].note(own, before, after)
-			before = after
+			own, err := wrk.visit(ctx, t)
+			if err != nil {
+				return s, fmt.Errorf("%s: %w", kind, err)
+			}
+			after, err := wrk.visit(ctx, same)
+			if err != nil {
+				return s, err
+			}
+			t.note(own, before, after)
 		}
 	}
 	for _, row := range []struct {
@@ -111,9 +107,6 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal),
 			compared("the server's processor time for each of these answers; bare handler", duration(1e9*median(t.costs)), duration(1e9*median(t.least)), t.cost(), nil))
 	}
-	token, sent := targets[contender.LanyardToken], targets[tokensToBare]
-	s.Rows = append(s.Rows, compared("token, memory store; bare handler that is sent the same tokens", perSecond(median(token.rates)),
-		perSecond(median(sent.rates)), token.share()/sent.share(), nil))
 	for _, row := range []struct {
 		what       string
 		ours, peer contender.Kind

@@ -1,0 +1,82 @@
+package lanyard
+
+import (
+	"context"
+	"time"
+)
+
+// The interfaces of this file are what a [Store] may be able to do besides.
+// Whoever needs one asks with a type assertion and does without otherwise.
+// Package storetest checks those that a store has.
+
+// Pinger is an optional ability of a store: Ping reports whether it can be
+// reached. Readiness checks use it.
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// Counter is an optional ability of a store: Count returns how many records are
+// live at now, roughly (metrics only).
+type Counter interface {
+	Count(ctx context.Context, now Time) (int, error)
+}
+
+// Volatile is an optional ability of a store: true means that its records live
+// and die with the process. Only then may keys be drawn at random at start, and
+// calls go without a timeout because they never wait.
+type Volatile interface {
+	Volatile() bool
+}
+
+// Epochs is an optional ability of a store: GlobalEpoch returns the highest
+// global epoch of its partitions. A server keeps it outside the store too, so
+// that a restored backup can be put above it.
+type Epochs interface {
+	GlobalEpoch(ctx context.Context) (uint64, error)
+}
+
+// Watcher is an optional ability of a store: Watch calls wake soon after entries
+// were appended to the feed, on any node, until ctx ends or the watch breaks,
+// and returns why. It is only a hint that saves time: wake may be called late,
+// too often or not at all, so that readers poll beside it. Wake returns quickly.
+type Watcher interface {
+	Watch(ctx context.Context, wake func()) error
+}
+
+// Noter is an optional ability of a store: it keeps a few small facts about
+// itself, such as whose keys its records were made with, beside the records.
+// Names and values are at most 64 and 512 bytes.
+type Noter interface {
+	// Note returns the value that is noted under name, empty if none is. If that
+	// value is old, and value is another, value is noted and returned: a
+	// compare-and-swap, one atomic step on every node. With old and value alike
+	// nothing is written.
+	Note(ctx context.Context, name, old, value string) (string, error)
+}
+
+// Clocked is an optional ability of a store: Clock returns the engine's own
+// time. Nothing is ever decided by it; a server compares it with its own clock
+// once, at start, to find a machine whose clock is wrong.
+type Clocked interface {
+	Clock(ctx context.Context) (time.Time, error)
+}
+
+// Inspector is an optional ability of a store: Inspect returns a sentence for
+// each setting of the engine under which a promise of this package would not
+// hold, naming the setting and what would be lost. None means that all was
+// found well. What the engine does not let anybody see is a sentence too.
+type Inspector interface {
+	Inspect(ctx context.Context) ([]string, error)
+}
+
+// Importer is an optional ability of a store: it takes over what another store
+// held, so that sessions move between engines and nobody is signed out.
+type Importer interface {
+	// Import stores the records as they are, ended or not, with their versions
+	// and epochs, and appends the entries to the feed. It raises the epochs of
+	// their subjects and partitions to at least theirs, so that records made
+	// later are never older. A record whose SID is taken already is left out.
+	// It returns how many records were stored. A call that failed may have
+	// stored some of them, and is repeated. It runs while nobody else writes.
+	Import(ctx context.Context, records []*Record, entries []Entry) (int, error)
+}
