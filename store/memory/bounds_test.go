@@ -113,7 +113,7 @@ func wantEmpty(t *testing.T, s *Store) {
 		for what, n := range map[string]int{
 			"records": len(p.records.sids) + len(p.records.rows), "unended": p.unended,
 			"active": len(p.active.one) + len(p.active.more), "ended": len(p.ended.one) + len(p.ended.more),
-			"linked": len(p.linked.one) + len(p.linked.more), "ends": len(p.gone),
+			"linked": len(p.linked.one) + len(p.linked.more) + len(p.moved), "ends": len(p.gone),
 		} {
 			if n != 0 {
 				t.Errorf("partition %d: %d %s are left", i, n, what)

@@ -44,11 +44,17 @@ func (s *Store) Create(_ context.Context, rec *lanyard.Record, limit lanyard.Lim
 
 // creatable refuses what the rest of the package relies on never to meet.
 func creatable(rec *lanyard.Record) error {
+	if rec.EndReason != "" {
+		return errors.New("it has ended already")
+	}
+	return placeable(rec)
+}
+
+// placeable refuses a record that is not where its subject and its origin are.
+func placeable(rec *lanyard.Record) error {
 	switch part := rec.SID.Partition(); {
 	case rec.SID.IsZero():
 		return errors.New("it has no sid")
-	case rec.EndReason != "":
-		return errors.New("it has ended already")
 	case rec.Subject != "" && part != lanyard.SubjectPartition(rec.Subject):
 		return fmt.Errorf("sid %s is not of its subject's partition", rec.SID)
 	case !rec.Origin.IsZero() && part != rec.Origin.Partition():

@@ -13,19 +13,23 @@ import (
 	"github.com/lanyard-go/lanyard"
 )
 
-// fault is one broken promise.
+// fault is one broken promise, and the case of storetest that is named after it.
 type fault struct {
-	name string
-	seed func(*broken)
+	name     string
+	caughtBy string
+	seed     func(*broken)
 }
 
-// sharing is the fault that is a data race itself: contention cases would end
-// the test under the race detector.
-const sharing = "Get shares one record with all callers"
+// pause lets other goroutines in between two steps that should be one.
+func pause() {
+	for range 20 {
+		runtime.Gosched()
+	}
+}
 
 // faults are those of Create, Get, Update and List.
 var faults = []fault{
-	{"Create keeps no data", func(b *broken) {
+	{"Create keeps no data", "Create stores the record as version 1", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			c := r.Clone()
 			c.Data = nil
@@ -34,7 +38,7 @@ var faults = []fault{
 			return ended, err
 		}
 	}},
-	{"Create cuts strings at a zero byte", func(b *broken) {
+	{"Create cuts strings at a zero byte", "Create keeps every byte of a string", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			if i := bytes.IndexByte(r.Data, 0); i > 0 {
 				r = r.Clone()
@@ -43,12 +47,12 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, l)
 		}
 	}},
-	{"Create does not stamp the record passed in", func(b *broken) {
+	{"Create does not stamp the record passed in", "Create stores the record as version 1", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			return b.Store.Create(ctx, r.Clone(), l)
 		}
 	}},
-	{"Create keeps the caller's epochs", func(b *broken) {
+	{"Create keeps the caller's epochs", "Create stamps the epoch of the subject", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			subject, global := r.SubjectEpoch, r.GlobalEpoch
 			ended, err := b.Store.Create(ctx, r, l)
@@ -56,7 +60,7 @@ var faults = []fault{
 			return ended, err
 		}
 	}},
-	{"Create says yes to a taken SID", func(b *broken) {
+	{"Create says yes to a taken SID", "Create at once with one SID stores one record", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			ended, err := b.Store.Create(ctx, r, l)
 			if errors.Is(err, lanyard.ErrExists) {
@@ -65,7 +69,7 @@ var faults = []fault{
 			return ended, err
 		}
 	}},
-	{"Create ends others before it finds the SID taken", func(b *broken) {
+	{"Create ends others before it finds the SID taken", "Create refuses a SID that is taken", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			ended, err := b.Store.Create(ctx, r, l)
 			if errors.Is(err, lanyard.ErrExists) && l.Max > 0 {
@@ -74,12 +78,12 @@ var faults = []fault{
 			return ended, err
 		}
 	}},
-	{"Create knows no limit", func(b *broken) {
+	{"Create knows no limit", "Create ends the oldest over the limit", func(b *broken) {
 		b.create = func(r *lanyard.Record, _ lanyard.Limit) ([]*lanyard.Record, error) {
 			return b.Store.Create(ctx, r, lanyard.Limit{})
 		}
 	}},
-	{"Create has a limit nobody asked for", func(b *broken) {
+	{"Create has a limit nobody asked for", "Create without a limit ends nobody", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			if l.Max == 0 {
 				l = lanyard.Limit{Max: 10, Now: r.CreatedAt, Until: r.ExpiresAt}
@@ -87,7 +91,7 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, l)
 		}
 	}},
-	{"Create counts first and inserts then", func(b *broken) {
+	{"Create counts first and inserts then", "Create at once keeps within the limit", func(b *broken) {
 		var counters sync.Map
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			page, err := b.Store.List(ctx, lanyard.Query{Subject: r.Subject, LiveAt: max(l.Now, 1)})
@@ -103,7 +107,7 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, lanyard.Limit{})
 		}
 	}},
-	{"Create ends the least recently active for the oldest, and the other way round", func(b *broken) {
+	{"Create ends the least recently active for the oldest, and the other way round", "Create ends the least recently active over the limit", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			if l.Action != lanyard.LimitRefuse {
 				l.Action = lanyard.LimitEndLeastRecent - l.Action
@@ -111,7 +115,7 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, l)
 		}
 	}},
-	{"Create ends only one over the limit", func(b *broken) {
+	{"Create ends only one over the limit", "Create ends as many as are over the limit", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			page, err := b.Store.List(ctx, lanyard.Query{Subject: r.Subject, LiveAt: max(l.Now, 1)})
 			if n := len(page.Records); err == nil && l.Max > 0 && l.Action != lanyard.LimitRefuse {
@@ -120,7 +124,7 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, l)
 		}
 	}},
-	{"Create counts ended records too", func(b *broken) {
+	{"Create counts ended records too", "Create counts only live records of the subject", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			page, err := b.Store.List(ctx, lanyard.Query{Subject: r.Subject})
 			if err == nil && l.Action == lanyard.LimitRefuse && l.Max > 0 && len(page.Records) >= l.Max {
@@ -129,7 +133,7 @@ var faults = []fault{
 			return b.Store.Create(ctx, r, l)
 		}
 	}},
-	{"Create refuses and stores all the same", func(b *broken) {
+	{"Create refuses and stores all the same", "Create refuses at the limit and stores nothing", func(b *broken) {
 		b.create = func(r *lanyard.Record, l lanyard.Limit) ([]*lanyard.Record, error) {
 			ended, err := b.Store.Create(ctx, r, l)
 			if errors.Is(err, lanyard.ErrLimit) {
@@ -138,10 +142,10 @@ var faults = []fault{
 			return ended, err
 		}
 	}},
-	{"Create tells nobody whom it ended", func(b *broken) {
+	{"Create tells nobody whom it ended", "Create ends the oldest over the limit", func(b *broken) {
 		b.revocations = filterFeed(b, func(e lanyard.Entry) bool { return e.Reason != lanyard.ReasonLimit })
 	}},
-	{"Get makes an empty record of nothing", func(b *broken) {
+	{"Get makes an empty record of nothing", "Get answers that there is no such record", func(b *broken) {
 		b.get = func(sid lanyard.SID) (*lanyard.Record, error) {
 			r, err := b.Store.Get(ctx, sid)
 			if errors.Is(err, lanyard.ErrNotFound) {
@@ -150,7 +154,7 @@ var faults = []fault{
 			return r, err
 		}
 	}},
-	{"Get hides what has ended", func(b *broken) {
+	{"Get hides what has ended", "Get returns a record that has ended", func(b *broken) {
 		b.get = func(sid lanyard.SID) (*lanyard.Record, error) {
 			r, err := b.Store.Get(ctx, sid)
 			if err == nil && r.EndReason != "" {
@@ -159,7 +163,7 @@ var faults = []fault{
 			return r, err
 		}
 	}},
-	{"Get answers from a cache that no end reaches", func(b *broken) {
+	{"Get answers from a cache that no end reaches", "Update never revives what ends meanwhile", func(b *broken) {
 		var cache sync.Map
 		b.get = func(sid lanyard.SID) (*lanyard.Record, error) {
 			if r, ok := cache.Load(sid); ok {
@@ -176,7 +180,7 @@ var faults = []fault{
 			return b.Store.Update(ctx, r, announce...)
 		}
 	}},
-	{sharing, func(b *broken) {
+	{"Get shares one record with all callers", "Get returns a record of the caller's own", func(b *broken) {
 		type key struct {
 			sid     lanyard.SID
 			version uint64
@@ -192,7 +196,7 @@ var faults = []fault{
 			return one.(*lanyard.Record), nil
 		}
 	}},
-	{"Get does not fence", func(b *broken) {
+	{"Get does not fence", "Get sets Fenced below the global epoch", func(b *broken) {
 		b.get = func(sid lanyard.SID) (*lanyard.Record, error) {
 			r, err := b.Store.Get(ctx, sid)
 			if err == nil {
@@ -201,7 +205,7 @@ var faults = []fault{
 			return r, err
 		}
 	}},
-	{"Update revives", func(b *broken) {
+	{"Update revives", "Update leaves an ended record ended", func(b *broken) {
 		var revived sync.Map
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			err := b.Store.Update(ctx, r, announce...)
@@ -218,7 +222,7 @@ var faults = []fault{
 			return b.Store.Get(ctx, sid)
 		}
 	}},
-	{"Update lets the last writer win", func(b *broken) {
+	{"Update lets the last writer win", "Update gives a conflict for a record changed meanwhile", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			if now, err := b.Store.Get(ctx, r.SID); err == nil {
 				r.Version = now.Version
@@ -226,7 +230,7 @@ var faults = []fault{
 			return b.Store.Update(ctx, r, announce...)
 		}
 	}},
-	{"Update writes only some fields", func(b *broken) {
+	{"Update writes only some fields", "Update replaces the record and raises its version", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			c := r.Clone()
 			if old, err := b.Store.Get(ctx, r.SID); err == nil {
@@ -237,7 +241,7 @@ var faults = []fault{
 			return err
 		}
 	}},
-	{"Update takes any version for the current one at zero", func(b *broken) {
+	{"Update takes any version for the current one at zero", "Update gives a conflict for a record changed meanwhile", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			if now, err := b.Store.Get(ctx, r.SID); err == nil && r.Version == 0 {
 				r.Version = now.Version
@@ -245,7 +249,7 @@ var faults = []fault{
 			return b.Store.Update(ctx, r, announce...)
 		}
 	}},
-	{"Update makes the record it does not find", func(b *broken) {
+	{"Update makes the record it does not find", "Update never makes a record", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			err := b.Store.Update(ctx, r, announce...)
 			if errors.Is(err, lanyard.ErrNotFound) {
@@ -254,7 +258,7 @@ var faults = []fault{
 			return err
 		}
 	}},
-	{"Update ends", func(b *broken) {
+	{"Update ends", "Update never ends a record", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			if r.EndReason != "" {
 				_, err := b.Store.Revoke(ctx, lanyard.End{SID: r.SID, Reason: r.EndReason, Now: r.EndedAt})
@@ -263,7 +267,7 @@ var faults = []fault{
 			return b.Store.Update(ctx, r, announce...)
 		}
 	}},
-	{"Update raises the version of what it refuses", func(b *broken) {
+	{"Update raises the version of what it refuses", "Update gives a conflict for a record changed meanwhile", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			err := b.Store.Update(ctx, r, announce...)
 			if err != nil {
@@ -272,10 +276,10 @@ var faults = []fault{
 			return err
 		}
 	}},
-	{"Update forgets its entries", func(b *broken) {
+	{"Update forgets its entries", "Update appends its entries in the same step", func(b *broken) {
 		b.update = func(r *lanyard.Record, _ ...lanyard.Entry) error { return b.Store.Update(ctx, r) }
 	}},
-	{"Update announces what it then refuses", func(b *broken) {
+	{"Update announces what it then refuses", "Update leaves a fenced record fenced", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			err := b.Store.Update(ctx, r, announce...)
 			if err != nil {
@@ -284,7 +288,7 @@ var faults = []fault{
 			return err
 		}
 	}},
-	{"Update does not move deadlines", func(b *broken) {
+	{"Update does not move deadlines", "Update with moved deadlines moves the end", func(b *broken) {
 		b.update = func(r *lanyard.Record, announce ...lanyard.Entry) error {
 			old, err := b.Store.Get(ctx, r.SID)
 			if err == nil {
@@ -293,14 +297,14 @@ var faults = []fault{
 			return b.Store.Update(ctx, r, announce...)
 		}
 	}},
-	{"List returns the oldest first", func(b *broken) {
+	{"List returns the oldest first", "List returns all records, newest first", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			slices.Reverse(page.Records)
 			return page, err
 		}
 	}},
-	{"List counts places for its cursor", func(b *broken) {
+	{"List counts places for its cursor", "List shows what stays for the whole walk exactly once", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			skip := 0
 			fmt.Sscan(q.After, &skip)
@@ -315,7 +319,7 @@ var faults = []fault{
 			return page, err
 		}
 	}},
-	{"List loses the record between two pages", func(b *broken) {
+	{"List loses the record between two pages", "List walks while records come and change", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			if n := len(page.Records); page.Next != "" && n > 1 {
@@ -324,20 +328,20 @@ var faults = []fault{
 			return page, err
 		}
 	}},
-	{"List returns more than was asked for", func(b *broken) {
+	{"List returns more than was asked for", "List pages hold at most Limit records", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			q.Limit = q.PageSize() + 1
 			return b.Store.List(ctx, q)
 		}
 	}},
-	{"List never has a next page", func(b *broken) {
+	{"List never has a next page", "List pages hold at most Limit records", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			page.Next = ""
 			return page, err
 		}
 	}},
-	{"List takes any cursor", func(b *broken) {
+	{"List takes any cursor", "List refuses a cursor it did not make", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			if errors.Is(err, lanyard.ErrBadCursor) {
@@ -346,13 +350,13 @@ var faults = []fault{
 			return page, err
 		}
 	}},
-	{"List does not know who is live", func(b *broken) {
+	{"List does not know who is live", "List returns the records that match", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			q.LiveAt = 0
 			return b.Store.List(ctx, q)
 		}
 	}},
-	{"List does not fence", func(b *broken) {
+	{"List does not fence", "List sets Fenced below the global epoch", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			for _, r := range page.Records {
@@ -361,13 +365,13 @@ var faults = []fault{
 			return page, err
 		}
 	}},
-	{"List takes a percent sign for a pattern", func(b *broken) {
+	{"List takes a percent sign for a pattern", "List returns the records that match", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			q.Device = strings.ReplaceAll(q.Device, "%", "")
 			return b.Store.List(ctx, q)
 		}
 	}},
-	{"List minds the case of a device", func(b *broken) {
+	{"List minds the case of a device", "List returns the records that match", func(b *broken) {
 		b.list = func(q lanyard.Query) (lanyard.Page, error) {
 			page, err := b.Store.List(ctx, q)
 			page.Records = slices.DeleteFunc(page.Records, func(r *lanyard.Record) bool {

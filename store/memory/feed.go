@@ -32,10 +32,6 @@ func (f *feed) append(entries ...lanyard.Entry) string {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.appendLocked(entries...)
-}
-
-func (f *feed) appendLocked(entries ...lanyard.Entry) string {
 	for _, e := range entries {
 		f.last++
 		f.lines = append(f.lines, line{f.last, e})

@@ -19,17 +19,18 @@ import (
 // concurrent use. They never wait for anything but each other and therefore do
 // not look at their contexts.
 //
-// It also is a [lanyard.Volatile], a [lanyard.Pinger], a [lanyard.Counter] and a
-// [lanyard.Epochs].
+// It also is a [lanyard.Volatile], a [lanyard.Pinger], a [lanyard.Counter], a
+// [lanyard.Epochs] and a [lanyard.Importer].
 type Store struct {
-	// Locks are taken in this order: one partition, then the feed. No step needs
-	// two partitions, because all records of a subject share one.
+	// Locks are taken in this order: one partition, or all in their order, then the
+	// feed. Only the end of everything takes more than one, because all records of
+	// a subject share one.
 	parts [lanyard.Partitions]partition
 	feed  feed
 	once  once
 
-	// epoch is the global epoch. It is one number, so that "end everything" is
-	// one store however many partitions there are. It is raised under feed.mu.
+	// epoch is the global epoch. It changes while all partitions are locked, and
+	// is read under the lock of the partition whose records it is to judge.
 	epoch atomic.Uint64
 }
 
@@ -39,6 +40,7 @@ var (
 	_ lanyard.Pinger   = (*Store)(nil)
 	_ lanyard.Counter  = (*Store)(nil)
 	_ lanyard.Epochs   = (*Store)(nil)
+	_ lanyard.Importer = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -59,11 +61,12 @@ func (s *Store) Get(_ context.Context, sid lanyard.SID) (*lanyard.Record, error)
 	p := s.partition(sid)
 	p.mu.RLock()
 	row, ok := p.records.get(sid)
+	epoch := s.epoch.Load()
 	p.mu.RUnlock()
 	if !ok {
 		return nil, lanyard.ErrNotFound
 	}
-	return row.decode(s.epoch.Load())
+	return row.decode(epoch)
 }
 
 // Volatile implements [lanyard.Volatile]: it returns true.

@@ -19,8 +19,10 @@ type partition struct {
 	active index[subjectKey]
 	ended  index[subjectKey]
 
-	// linked has the records handed off from a record, whatever its state.
+	// linked has the records handed off from a record, whatever its state. Moved
+	// has the nearest origin still kept of those whose own was forgotten.
 	linked index[lanyard.SID]
+	moved  map[lanyard.SID]lanyard.SID
 
 	epochs map[subjectKey]subjectEpoch
 	floor  uint64 // epoch of the subjects not in epochs
@@ -41,6 +43,7 @@ func (p *partition) init() {
 	p.active = newIndex[subjectKey]()
 	p.ended = newIndex[subjectKey]()
 	p.linked = newIndex[lanyard.SID]()
+	p.moved = make(map[lanyard.SID]lanyard.SID)
 	p.epochs = make(map[subjectKey]subjectEpoch)
 }
 
@@ -52,17 +55,23 @@ func (p *partition) load(sid lanyard.SID, epoch uint64) (*lanyard.Record, error)
 	return r.decode(epoch)
 }
 
-// insert adds a new record, which has not ended, with its indexes.
+// insert adds a new record, ended or not, with its indexes.
 func (p *partition) insert(rec *lanyard.Record, stored string) {
 	p.records.put(rec.SID, row{stored, rec.Version})
-	if rec.Subject != "" {
-		p.active.add(keyOf(rec.Subject), rec.SID)
-	}
 	if !rec.Origin.IsZero() {
 		p.linked.add(rec.Origin, rec.SID)
 	}
-	p.unended++
-	p.enqueue(deadline(rec), rec.SID)
+	bySubject := p.active
+	if rec.EndReason != "" {
+		bySubject = p.ended
+		p.gone.push(rec.EndedAt, rec.SID)
+	} else {
+		p.unended++
+		p.enqueue(deadline(rec), rec.SID)
+	}
+	if rec.Subject != "" {
+		bySubject.add(keyOf(rec.Subject), rec.SID)
+	}
 }
 
 // unindex prepares the removal of a record that has ended.
@@ -71,14 +80,21 @@ func (p *partition) unindex(rec *lanyard.Record) {
 		p.ended.drop(keyOf(rec.Subject), rec.SID)
 	}
 	// Its origin still ends the records that were handed off through this one.
+	origin, moved := p.moved[rec.SID]
+	if !moved {
+		origin = rec.Origin
+	}
 	for _, sid := range p.linked.of(rec.SID) {
 		p.linked.drop(rec.SID, sid)
-		if !rec.Origin.IsZero() {
-			p.linked.add(rec.Origin, sid)
+		delete(p.moved, sid)
+		if !origin.IsZero() {
+			p.linked.add(origin, sid)
+			p.moved[sid] = origin
 		}
 	}
-	if !rec.Origin.IsZero() {
-		p.linked.drop(rec.Origin, rec.SID)
+	delete(p.moved, rec.SID)
+	if !origin.IsZero() {
+		p.linked.drop(origin, rec.SID)
 	}
 }
 
@@ -123,7 +139,11 @@ func (e *ending) add(rec *lanyard.Record, reason lanyard.Reason, by string, now 
 	rec.Version++
 	stored, err := encode(rec)
 	if err != nil {
-		return fmt.Errorf("ending a session: %w", err)
+		// Who ended it, and why, made it too long. An end must not fail for that.
+		rec.Data = nil
+		if stored, err = encode(rec); err != nil {
+			return fmt.Errorf("ending a session: %w", err)
+		}
 	}
 	e.records = append(e.records, rec)
 	e.stored = append(e.stored, stored)

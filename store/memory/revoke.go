@@ -133,12 +133,25 @@ func (s *Store) ending(p *partition, named []lanyard.SID, e *lanyard.End) (endin
 	return ends, nil
 }
 
+// revokeAll holds all partitions, so that no other step sees the epoch change
+// under it: a record was written before everything ended, or it is fenced.
 func (s *Store) revokeAll(e *lanyard.End) lanyard.Ended {
-	s.feed.mu.Lock()
-	defer s.feed.mu.Unlock()
+	defer s.lockAll()()
 	epoch := max(s.epoch.Load()+1, e.AtLeast)
 	s.epoch.Store(epoch)
-	return lanyard.Ended{Epoch: epoch, Cursor: s.feed.appendLocked(lanyard.Entry{
+	return lanyard.Ended{Epoch: epoch, Cursor: s.feed.append(lanyard.Entry{
 		Kind: lanyard.EntryAll, Epoch: epoch, Reason: e.Reason, At: e.Now, Until: e.Until,
 	})}
+}
+
+// lockAll locks all partitions, in their order, and returns what unlocks them.
+func (s *Store) lockAll() (unlock func()) {
+	for i := range s.parts {
+		s.parts[i].mu.Lock()
+	}
+	return func() {
+		for i := range s.parts {
+			s.parts[i].mu.Unlock()
+		}
+	}
 }

@@ -13,7 +13,7 @@ import (
 
 // revokeFaults are those of Revoke, Revocations, Once and Prune.
 var revokeFaults = []fault{
-	{"Revoke returns what had ended already", func(b *broken) {
+	{"Revoke returns what had ended already", "Revoke leaves a record that has ended as it is", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
 			if r, found := b.Store.Get(ctx, e.SID); err == nil && found == nil && len(done.Records) == 0 {
@@ -22,7 +22,7 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Revoke does nothing", func(b *broken) {
+	{"Revoke does nothing", "Revoke ends one record and appends to the feed", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if r, err := b.Store.Get(ctx, e.SID); err == nil {
 				return lanyard.Ended{Records: []*lanyard.Record{r}}, nil
@@ -30,13 +30,13 @@ var revokeFaults = []fault{
 			return lanyard.Ended{}, nil
 		}
 	}},
-	{"Revoke forgets who asked", func(b *broken) {
+	{"Revoke forgets who asked", "Revoke ends one record and appends to the feed", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.By = ""
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke writes the last reason over the first", func(b *broken) {
+	{"Revoke writes the last reason over the first", "Revoke leaves a record that has ended as it is", func(b *broken) {
 		var last sync.Map
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
@@ -51,7 +51,7 @@ var revokeFaults = []fault{
 			return r, err
 		}
 	}},
-	{"Revoke finds every SID", func(b *broken) {
+	{"Revoke finds every SID", "Revoke answers that there is no such record", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
 			if errors.Is(err, lanyard.ErrNotFound) {
@@ -60,19 +60,19 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Revoke loses those linked", func(b *broken) {
+	{"Revoke loses those linked", "Revoke ends the records handed off, through others too", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.KeepLinked = true
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke never keeps those linked", func(b *broken) {
+	{"Revoke never keeps those linked", "Revoke with KeepLinked spares the records handed off", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.KeepLinked = false
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke stops at a record that had ended", func(b *broken) {
+	{"Revoke stops at a record that had ended", "Revoke reaches records handed off from one that has ended", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if r, err := b.Store.Get(ctx, e.SID); err == nil && r.EndReason != "" {
 				return lanyard.Ended{}, nil
@@ -80,7 +80,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke ends the origin too", func(b *broken) {
+	{"Revoke ends the origin too", "Revoke of a record handed off leaves its origin", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if r, err := b.Store.Get(ctx, e.SID); err == nil && !r.Origin.IsZero() && !r.Ended() {
 				if _, err := b.Store.Get(ctx, r.Origin); err == nil {
@@ -90,7 +90,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke needs no reason", func(b *broken) {
+	{"Revoke needs no reason", "Revoke refuses an End that does not say what or why", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if e.Reason == "" {
 				e.Reason = lanyard.ReasonAdmin
@@ -98,7 +98,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke keeps the reason it was given for a fenced record", func(b *broken) {
+	{"Revoke keeps the reason it was given for a fenced record", "Revoke of a fenced record writes down why it ended", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
 			for _, r := range done.Records {
@@ -107,7 +107,7 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Revoke of a subject misses a record", func(b *broken) {
+	{"Revoke of a subject misses a record", "Revoke of a subject raises its epoch and ends all its records", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			page, err := b.Store.List(ctx, lanyard.Query{Subject: e.Subject, Limit: 1})
 			if e.Subject != "" && e.Except.IsZero() && err == nil && len(page.Records) > 0 {
@@ -116,7 +116,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke of a subject keeps the epoch", func(b *broken) {
+	{"Revoke of a subject keeps the epoch", "Revoke of a subject without records raises its epoch", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if e.Subject != "" && e.Except.IsZero() {
 				e.Except = lanyard.SID{15: 1}
@@ -124,7 +124,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke of a subject raises the epoch for all", func(b *broken) {
+	{"Revoke of a subject raises the epoch for all", "Create stamps the epoch of the subject", func(b *broken) {
 		var extra atomic.Uint64
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
@@ -139,7 +139,7 @@ var revokeFaults = []fault{
 			return ended, err
 		}
 	}},
-	{"Revoke forgets the epoch of a subject at the next Prune", func(b *broken) {
+	{"Revoke forgets the epoch of a subject at the next Prune", "Revoke of a subject keeps its epoch while it is in the feed", func(b *broken) {
 		var pruned atomic.Bool
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			pruned.Store(true)
@@ -153,19 +153,19 @@ var revokeFaults = []fault{
 			return ended, err
 		}
 	}},
-	{"Revoke of a subject spares nobody", func(b *broken) {
+	{"Revoke of a subject spares nobody", "Revoke of a subject spares Except and keeps the epoch", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.Except = lanyard.SID{}
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke of all ignores AtLeast", func(b *broken) {
+	{"Revoke of all ignores AtLeast", "Revoke of all raises the epoch to AtLeast", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.AtLeast = 0
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke of a key tells nobody", func(b *broken) {
+	{"Revoke of a key tells nobody", "Revoke of a key ends no record", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if e.Key != "" {
 				return lanyard.Ended{}, nil
@@ -173,7 +173,7 @@ var revokeFaults = []fault{
 			return b.Store.Revoke(ctx, e)
 		}
 	}},
-	{"Revoke tells of more than it ended", func(b *broken) {
+	{"Revoke tells of more than it ended", "Revocations starts behind the entry that Revoke's cursor names", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			done, err := b.Store.Revoke(ctx, e)
 			if err == nil && len(done.Records) == 0 {
@@ -183,7 +183,7 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Revocations skips an entry between pages", func(b *broken) {
+	{"Revocations skips an entry between pages", "Revocations returns entries in one order, in pages", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			entries, next, err := b.Store.Revocations(ctx, after, limit)
 			if err == nil && len(entries) == limit {
@@ -192,7 +192,7 @@ var revokeFaults = []fault{
 			return entries, next, err
 		}
 	}},
-	{"Revocations shows an entry late, behind its cursor", func(b *broken) {
+	{"Revocations shows an entry late, behind its cursor", "Revocations skips nothing while writers append", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			entries, next, err := b.Store.Revocations(ctx, after, limit)
 			if len(entries) > 1 {
@@ -201,19 +201,19 @@ var revokeFaults = []fault{
 			return entries, next, err
 		}
 	}},
-	{"Revocations turns a page round", func(b *broken) {
+	{"Revocations turns a page round", "Revocations returns entries in one order, in pages", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			entries, next, err := b.Store.Revocations(ctx, after, limit)
 			slices.Reverse(entries)
 			return entries, next, err
 		}
 	}},
-	{"Revocations returns more than was asked for", func(b *broken) {
+	{"Revocations returns more than was asked for", "Revocations returns entries in one order, in pages", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			return b.Store.Revocations(ctx, after, limit+1)
 		}
 	}},
-	{"Revocations takes any cursor", func(b *broken) {
+	{"Revocations takes any cursor", "Revocations refuses a cursor the store did not make", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			entries, next, err := b.Store.Revocations(ctx, after, limit)
 			if errors.Is(err, lanyard.ErrBadCursor) {
@@ -222,7 +222,7 @@ var revokeFaults = []fault{
 			return entries, next, err
 		}
 	}},
-	{"Revocations has the empty cursor for an empty feed", func(b *broken) {
+	{"Revocations has the empty cursor for an empty feed", "Revocations continues after any cursor", func(b *broken) {
 		b.revocations = func(after string, limit int) ([]lanyard.Entry, string, error) {
 			entries, next, err := b.Store.Revocations(ctx, after, limit)
 			if len(entries) == 0 {
@@ -231,7 +231,7 @@ var revokeFaults = []fault{
 			return entries, next, err
 		}
 	}},
-	{"Once looks first and writes then", func(b *broken) {
+	{"Once looks first and writes then", "Once at once has one winner", func(b *broken) {
 		var used sync.Map
 		var looked atomic.Int64
 		b.once = func(key string, now, until lanyard.Time) (bool, error) {
@@ -244,15 +244,15 @@ var revokeFaults = []fault{
 			return !there, nil
 		}
 	}},
-	{"Once always says yes", func(b *broken) {
+	{"Once always says yes", "Once returns true to one caller", func(b *broken) {
 		b.once = func(string, lanyard.Time, lanyard.Time) (bool, error) { return true, nil }
 	}},
-	{"Once says yes at a minute before its time", func(b *broken) {
+	{"Once says yes at a minute before its time", "Once returns true to one caller", func(b *broken) {
 		b.once = func(key string, now, until lanyard.Time) (bool, error) {
 			return b.Store.Once(ctx, key, now+60_000, until)
 		}
 	}},
-	{"Once forgets its keys when pruned", func(b *broken) {
+	{"Once forgets its keys when pruned", "Once holds a key until its time, also when pruned", func(b *broken) {
 		var prunes atomic.Int64
 		b.once = func(key string, now, until lanyard.Time) (bool, error) {
 			return b.Store.Once(ctx, fmt.Sprint(key, prunes.Load())[:min(len(key)+1, 64)], now, until)
@@ -262,7 +262,7 @@ var revokeFaults = []fault{
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Once takes a SID for a used key", func(b *broken) {
+	{"Once takes a SID for a used key", "Once does not mix keys with SIDs or subjects", func(b *broken) {
 		b.once = func(key string, now, until lanyard.Time) (bool, error) {
 			if sid, err := lanyard.ParseSID(key); err == nil {
 				_, err := b.Store.Get(ctx, sid)
@@ -271,25 +271,25 @@ var revokeFaults = []fault{
 			return b.Store.Once(ctx, key, now, until)
 		}
 	}},
-	{"Prune ends nobody", func(b *broken) {
+	{"Prune ends nobody", "Prune ends what is past its deadlines, with the reason", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Now = 1
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune ends a moment early", func(b *broken) {
+	{"Prune ends a moment early", "Prune ends what is past its deadlines, with the reason", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Now++
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune ends a moment late", func(b *broken) {
+	{"Prune ends a moment late", "Prune ends what is past its deadlines, with the reason", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Now--
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune tells of ends by deadline", func(b *broken) {
+	{"Prune tells of ends by deadline", "Prune ends what is past its deadlines, with the reason", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			done, err := b.Store.Prune(ctx, p)
 			for range done.Records {
@@ -298,7 +298,7 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Prune ends those linked", func(b *broken) {
+	{"Prune ends those linked", "Prune by deadline leaves the records handed off", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			done, err := b.Store.Prune(ctx, p)
 			for _, r := range done.Records {
@@ -308,7 +308,7 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Prune leaves what is fenced", func(b *broken) {
+	{"Prune leaves what is fenced", "Prune ends what is fenced", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			done, err := b.Store.Prune(ctx, p)
 			done.Records = slices.DeleteFunc(done.Records, func(r *lanyard.Record) bool {
@@ -317,32 +317,32 @@ var revokeFaults = []fault{
 			return done, err
 		}
 	}},
-	{"Prune knows no limit", func(b *broken) {
+	{"Prune knows no limit", "Prune ends at most Limit records and says when more are left", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Limit = 1000
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune does not say that more is left", func(b *broken) {
+	{"Prune does not say that more is left", "Prune ends at most Limit records and says when more are left", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			done, err := b.Store.Prune(ctx, p)
 			done.More = false
 			return done, err
 		}
 	}},
-	{"Prune never removes", func(b *broken) {
+	{"Prune never removes", "Prune removes what ended long enough ago", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Forget = 0
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune removes a moment early", func(b *broken) {
+	{"Prune removes a moment early", "Prune removes what ended long enough ago", func(b *broken) {
 		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
 			p.Forget++
 			return b.Store.Prune(ctx, p)
 		}
 	}},
-	{"Prune never removes feed entries", func(b *broken) {
+	{"Prune never removes feed entries", "Prune removes feed entries that matter no more", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			e.Until += 1 << 40
 			return b.Store.Revoke(ctx, e)

@@ -87,7 +87,9 @@ func (c *cache) fill(sid lanyard.SID, version int64, body string, mark uint64) {
 	sh := c.shard(sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.changes == mark {
+	// Another reader may have been later, and seen a transaction that is about to
+	// be applied.
+	if held := max(sh.young[sid].version, sh.old[sid].version); sh.changes == mark && version > held {
 		c.put(sh, sid, entry{version, body})
 	}
 }

@@ -138,6 +138,7 @@ func (s *Store) leadBatch(ctx context.Context) {
 		}
 	}()
 	t, err := s.writer.start(s.known)
+	seq := t.seq
 	for i := 0; err == nil && i < len(batch); i++ {
 		wrote := t.wrote
 		batch[i].err = batch[i].run(t)
@@ -152,12 +153,15 @@ func (s *Store) leadBatch(ctx context.Context) {
 		setAll(batch, err)
 		return
 	}
-	s.raiseEpoch(t.epoch)
 	if s.cache != nil {
 		s.known = &t.meta
 		s.cache.apply(t.changes)
 	}
+	s.raiseEpoch(t.epoch) // last: what was written before everything ended is there by now
 	finished = true
+	if t.seq != seq {
+		s.bell.ring()
+	}
 }
 
 func setAll(batch []*op, err error) {

@@ -11,10 +11,18 @@ import (
 // Get implements [lanyard.Store]. With [Config.Exclusive] a record seen before
 // is answered from memory.
 func (s *Store) Get(ctx context.Context, sid lanyard.SID) (*lanyard.Record, error) {
-	if version, body, ok := s.cache.get(sid); ok {
-		// Read after the entry: whoever raised the epoch before this call
-		// did so before the entry was looked up, too.
-		return decode(sid, version, body, s.epoch.Load())
+	for epoch := s.epoch.Load(); ; {
+		version, body, ok := s.cache.get(sid)
+		if !ok {
+			break
+		}
+		// Everything may have ended while the entry was looked up, after
+		// another write to the record: the entry is of before then.
+		now := s.epoch.Load()
+		if now == epoch {
+			return decode(sid, version, body, epoch)
+		}
+		epoch = now
 	}
 	before := s.cache.changes(sid)
 	var version int64

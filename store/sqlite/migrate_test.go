@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lanyard-go/lanyard"
+
 	_ "modernc.org/sqlite"
 )
 
@@ -43,6 +45,35 @@ func TestTablesOfAnotherVersionAreRefusedUntilMigrated(t *testing.T) {
 	}
 	if err := Migrate(t.Context(), db); !errors.Is(err, ErrNewSchema) {
 		t.Errorf("migrating backwards gave %v, want ErrNewSchema", err)
+	}
+}
+
+// A file of the first release has sessions, and no notes.
+func TestAnOldFileMigratesWithItsSessions(t *testing.T) {
+	db, steps := emptyDB(t)
+	if err := migrate(t.Context(), db, steps[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("INSERT INTO session_epochs (subject, epoch) VALUES ('alice', 7)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), db, Config{}); !errors.Is(err, ErrOldSchema) {
+		t.Fatalf("before the migration: %v, want %v", err, ErrOldSchema)
+	}
+	if err := Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(t.Context(), db, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Note(t.Context(), "name", "", "value"); got != "value" || err != nil {
+		t.Errorf("noted %q, %v", got, err)
+	}
+	done, err := s.Revoke(t.Context(), lanyard.End{Subject: "alice", Reason: lanyard.ReasonAdmin})
+	if err != nil || done.Epoch != 8 {
+		t.Errorf("the epoch is raised to %d, %v, want 8", done.Epoch, err)
 	}
 }
 

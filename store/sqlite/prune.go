@@ -8,14 +8,19 @@ import (
 	"github.com/lanyard-go/lanyard"
 )
 
-// Prune implements [lanyard.Store]. Of each other kind, too, it removes at most
-// p.Limit a call. A record that is both fenced and past a deadline ends as
+// maxPruned bounds the rows that one call of Prune changes, and with them how long
+// the calls behind it wait: a few milliseconds.
+const maxPruned = 48
+
+// Prune implements [lanyard.Store]. It changes at most p.Limit rows of whatever
+// kind a call, and not more than 48 however high that is. A record that is both fenced and past a deadline ends as
 // fenced. When a record is removed, those handed off from it count as handed
 // off from its own origin, so that ending that one still reaches them.
 func (s *Store) Prune(ctx context.Context, p lanyard.Prune) (lanyard.Ended, error) {
 	if p.Limit < 1 {
 		return lanyard.Ended{}, fmt.Errorf("sqlite: pruning: Prune.Limit is %d, at least 1 is needed", p.Limit)
 	}
+	p.Limit = min(p.Limit, maxPruned)
 	var ended lanyard.Ended
 	err := s.commit(ctx, "pruning", func(t *tx) error {
 		ended = lanyard.Ended{}
@@ -31,7 +36,21 @@ func (s *Store) Prune(ctx context.Context, p lanyard.Prune) (lanyard.Ended, erro
 	if err != nil {
 		return lanyard.Ended{}, err
 	}
+	if ended.More && s.prunes.Add(1)%4 == 0 {
+		s.copyLog(ctx)
+	}
 	return ended, nil
+}
+
+// copyLog copies the log into the file. SQLite leaves that to whoever writes when
+// the log has grown enough, and it takes long after rows all over the file have
+// changed: better whoever prunes waits, on a connection that reads. A failure is
+// of no account, the log is only longer then.
+func (s *Store) copyLog(ctx context.Context) {
+	_ = s.read(ctx, "copying the log", func(c *connection) error {
+		_, err := c.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+		return err
+	})
 }
 
 func (t *tx) endOverdue(p *lanyard.Prune, ended *lanyard.Ended) error {

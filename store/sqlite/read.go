@@ -26,7 +26,7 @@ const (
 	sqlCount = `SELECT count(*) FROM sessions WHERE ended_at IS NULL AND deadline > ?`
 )
 
-var readStatements = []string{sqlGet, sqlList, sqlListSubject, sqlFeed, sqlEpoch, sqlCount}
+var readStatements = []string{sqlGet, sqlList, sqlListSubject, sqlFeed, sqlEpoch, sqlCount, sqlNote}
 
 // read runs f with a connection that nobody else uses meanwhile. Their number is
 // fixed: that bounds the memory SQLite takes, and leaves the settings of the

@@ -110,7 +110,7 @@ func (t *tx) endOne(r *row, reason lanyard.Reason, e *lanyard.End, ended *lanyar
 		return err
 	}
 	ended.Records = append(ended.Records, rec)
-	return t.publish(&lanyard.Entry{Kind: lanyard.EntrySession, SID: rec.SID, Reason: reason}, e, ended)
+	return t.publish(&lanyard.Entry{Kind: lanyard.EntrySession, SID: rec.SID, Reason: rec.EndReason}, e, ended)
 }
 
 // publish appends an entry that carries the times of e.
@@ -158,8 +158,7 @@ func (t *tx) revokeAll(e *lanyard.End, ended *lanyard.Ended) error {
 		return errors.New("the global epoch cannot be raised any further")
 	}
 	t.epoch = max(t.epoch+1, e.AtLeast)
-	t.sweep = []byte{0} // below every SID: Prune looks at all records again
-	t.dirty = true
+	t.sweepAgain()
 	ended.Epoch = t.epoch
 	return t.publish(&lanyard.Entry{Kind: lanyard.EntryAll, Epoch: t.epoch, Reason: e.Reason}, e, ended)
 }

@@ -62,6 +62,8 @@ type Store struct {
 	queue  []*op // waiting to be taken into a transaction
 	closed chan struct{}
 	once   sync.Once
+	prunes atomic.Uint64 // that left work; see copyLog
+	bell   bell          // rings when feed entries were appended
 }
 
 // New returns a Store on db. It creates the tables in a database that has none

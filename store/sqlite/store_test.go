@@ -8,10 +8,13 @@ import (
 )
 
 var (
-	_ lanyard.Store   = (*sqlite.Store)(nil)
-	_ lanyard.Pinger  = (*sqlite.Store)(nil)
-	_ lanyard.Counter = (*sqlite.Store)(nil)
-	_ lanyard.Epochs  = (*sqlite.Store)(nil)
+	_ lanyard.Store    = (*sqlite.Store)(nil)
+	_ lanyard.Pinger   = (*sqlite.Store)(nil)
+	_ lanyard.Counter  = (*sqlite.Store)(nil)
+	_ lanyard.Epochs   = (*sqlite.Store)(nil)
+	_ lanyard.Watcher  = (*sqlite.Store)(nil)
+	_ lanyard.Noter    = (*sqlite.Store)(nil)
+	_ lanyard.Importer = (*sqlite.Store)(nil)
 )
 
 // Go strings hold any bytes; C would stop at the first zero.

@@ -19,6 +19,8 @@ const (
 
 	sqlInsert = `INSERT INTO sessions (sid, version, subject, epoch, deadline, origin, body)
 		VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	sqlImport = `INSERT INTO sessions (sid, version, subject, epoch, deadline, ended_at, origin, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	sqlLive = `SELECT sid, version, subject, ended_at, body FROM sessions
 		WHERE subject = ? AND subject <> '' AND ended_at IS NULL AND deadline > ? AND epoch >= ?`
 	sqlFind    = `SELECT version, subject, epoch, deadline, ended_at, origin FROM sessions WHERE sid = ?`
@@ -35,11 +37,17 @@ const (
 	sqlSubjectEpoch = `SELECT epoch FROM session_epochs WHERE subject = ?`
 	sqlRaise        = `INSERT INTO session_epochs (subject, epoch) VALUES (?, 1)
 		ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING epoch`
+	sqlRaiseTo = `INSERT INTO session_epochs (subject, epoch) VALUES (?, ?)
+		ON CONFLICT DO UPDATE SET epoch = excluded.epoch WHERE excluded.epoch > epoch`
 	sqlAppend = `INSERT INTO session_feed
 		(epoch, seq, kind, sid, generation, subject, below, key, reason, at, until_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlOnce = `INSERT INTO session_once (key, until_at) VALUES (?1, ?2)
 		ON CONFLICT DO UPDATE SET until_at = excluded.until_at WHERE until_at <= ?3`
+
+	sqlNote       = `SELECT value FROM session_notes WHERE name = ?`
+	sqlSetNote    = `INSERT INTO session_notes (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`
+	sqlForgetNote = `DELETE FROM session_notes WHERE name = ?`
 
 	sqlOverdue = `SELECT sid, version, subject, ended_at, body FROM sessions
 		WHERE ended_at IS NULL AND deadline <= ? ORDER BY deadline LIMIT ?`
@@ -58,7 +66,8 @@ const (
 var writeStatements = []string{
 	sqlBegin, sqlCommit, sqlRollback, sqlMeta, sqlSetMeta,
 	sqlInsert, sqlLive, sqlFind, sqlReplace, sqlMove, sqlLink,
-	sqlRow, sqlOfOrigin, sqlOfSubject, sqlEnd, sqlSubjectEpoch, sqlRaise, sqlAppend, sqlOnce,
+	sqlRow, sqlOfOrigin, sqlOfSubject, sqlEnd, sqlSubjectEpoch, sqlRaise, sqlRaiseTo, sqlAppend, sqlOnce,
+	sqlImport, sqlNote, sqlSetNote, sqlForgetNote,
 	sqlOverdue, sqlSweep, sqlForgotten, sqlDelete, sqlInherit, sqlPruneOnce, sqlPruneFeed,
 }
 
@@ -138,6 +147,12 @@ func (t *tx) finish() error {
 	}
 	_, err := t.exec(sqlCommit)
 	return err
+}
+
+// sweepAgain makes Prune look at all records for fenced ones.
+func (t *tx) sweepAgain() {
+	t.sweep = []byte{0} // below every SID
+	t.dirty = true
 }
 
 // exec runs a statement and returns the number of rows it changed. Like scan

@@ -24,12 +24,14 @@ func ContentionCases(rounds int) []Case {
 		{"Create races with the end of its subject", with(contendEpoch)},
 		{"Create races with the end of everything", with(contendFence)},
 		{"Update at once loses no write", with(contendCounter)},
+		{"Update at once spends a refresh token once", with(contendRotate)},
 		{"Update never revives what ends meanwhile", with(contendEnd)},
 		{"List walks while records come and change", with(contendList)},
 		{"Revoke at once returns a record once", with(contendRevoke)},
 		{"Revocations skips nothing while writers append", with(contendFeed)},
 		{"Once at once has one winner", with(contendOnce)},
 		{"Prune races with a touch", with(contendPrune)},
+		{"Note at once has one winner", able(contendNote(rounds))},
 	}
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/lanyard-go/lanyard"
@@ -21,17 +22,32 @@ var createCases = []Case{
 		}
 	})},
 	{"Create keeps every byte of a string", check(func(b *bed) {
-		for _, text := range []string{
-			"x' OR '1'='1", `"; DROP TABLE sessions; --`, `\`, "%", "_", "a:b{c}*[d]?", "line\r\nbreak",
-			"DEL sess:*", "Zoë", "\u202euser", strings.Repeat("w", 300),
-		} {
-			r := b.record(text)
-			r.Device = lanyard.Device{Label: text, UserAgent: text}
-			r.ClientID, r.Data = text, []byte(text+"\x00\xff")
+		for _, text := range oddTexts() {
+			r := b.fullToken()
+			r.SID, r.Origin = sid(text, r.CreatedAt, b.made.Add(1)), lanyard.SID{}
+			r.Subject, r.ClientID, r.Class, r.Scope = text, text, text, text
+			r.Device = lanyard.Device{Label: text, UserAgent: text, IP: text}
+			r.Refresh.Range, r.Refresh.MovedRange, r.Data = text, text, []byte(text+"\x00\xff")
 			b.create(r, lanyard.Limit{})
 			b.wantStored("a record with "+text, r)
-			b.wantRecords("the records of "+text, b.walk(lanyard.Query{Subject: text}), r)
+			r.Data = append(r.Data, text...)
+			b.update(r)
+			b.wantStored("an updated record with "+text, r)
+			for what, q := range map[string]lanyard.Query{
+				"subject": {Subject: text}, "client": {Client: text}, "address": {IP: text},
+			} {
+				b.wantRecords("the records of "+what+" "+text, b.walk(q), r)
+			}
 		}
+	})},
+	{"Create keeps a record as large as one can be", check(func(b *bed) {
+		r := b.largest()
+		b.create(r, lanyard.Limit{})
+		b.wantStored("the largest record", r)
+		r.Data[0]++
+		b.update(r)
+		b.wantStored("the largest record, updated", r)
+		b.wantRecords("those listed", b.walk(lanyard.Query{Subject: r.Subject}), r)
 	})},
 	{"Create refuses a SID that is taken", check(func(b *bed) {
 		live, ended := b.start("alice"), b.start("alice")
@@ -102,6 +118,33 @@ func (b *bed) fullToken() *lanyard.Record {
 		Counter: 41, Digest: lanyard.Digest{1}, Predecessor: lanyard.Digest{2}, Nonce: [16]byte{3},
 		RotatedAt: now, Agent: 1 << 63, Range: "192.0.2.0/24", MovedRange: "2001:db8::/48",
 		Retried: true, RetriedRow: 7,
+	}
+	return r
+}
+
+// largest returns a token record with all application data there may be and
+// texts up to the limit of the stored form.
+func (b *bed) largest() *lanyard.Record {
+	r := b.fullToken()
+	r.Subject = strings.Repeat("s", 255)
+	r.SID, r.Origin = sid(r.Subject, r.CreatedAt, b.made.Add(1)), sid(r.Subject, base, 1<<40)
+	r.Data = bytes.Repeat([]byte{0xff, 0}, lanyard.MaxData/2)
+	r.Refresh.Range, r.Refresh.MovedRange = strings.Repeat("r", 255), strings.Repeat("m", 255)
+	fits := func(n int) bool {
+		r.Scope = strings.Repeat("x", n)
+		_, err := r.AppendBinary(nil)
+		return err == nil
+	}
+	low, high := 0, lanyard.MaxRecordSize // the first fits, the last does not
+	for high-low > 1 {
+		if mid := (low + high) / 2; fits(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	if !fits(low) {
+		b.Fatalf("a record with %d bytes of data has no stored form", len(r.Data))
 	}
 	return r
 }

@@ -11,6 +11,30 @@ var getCases = []Case{
 		}
 		b.wantStored("the other record", r)
 	})},
+	{"Get returns the record of that SID and no other", check(func(b *bed) {
+		first := b.start("alice")
+		all := []*lanyard.Record{first}
+		for i := range len(first.SID) {
+			r := b.record("alice")
+			r.SID = first.SID
+			if i == 6 || i == 7 {
+				continue // there the partition is, which its subject decides
+			}
+			r.SID[i] ^= 0x80
+			b.create(r, lanyard.Limit{})
+			all = append(all, r)
+		}
+		all[1].Data = []byte("changed")
+		b.update(all[1])
+		b.end(lanyard.End{SID: all[2].SID})
+		for i, r := range all {
+			if i == 2 {
+				b.wantEnded(r, nil, lanyard.ReasonLogout, "somebody")
+				continue
+			}
+			b.wantStored("a record with much the same SID", r)
+		}
+	})},
 	{"Get returns a record that has ended", check(func(b *bed) {
 		r := b.start("alice")
 		b.end(lanyard.End{SID: r.SID})

@@ -4,23 +4,25 @@ import "github.com/lanyard-go/lanyard"
 
 var pruneCases = []Case{
 	{"Prune ends what is past its deadlines, with the reason", check(func(b *bed) {
-		idled, expired, live := b.record("alice"), b.record("bob"), b.record("carol")
+		idled, expired, live, both := b.record("alice"), b.record("bob"), b.record("carol"), b.record("bob")
 		idled.IdleExpiresAt = now
 		expired.ExpiresAt = now
+		both.IdleExpiresAt, both.ExpiresAt = now-minute, now
 		live.IdleExpiresAt, live.ExpiresAt = now+1, now+1
 		nobody := b.record("")
 		nobody.IdleExpiresAt = now - 1
-		for _, r := range []*lanyard.Record{idled, expired, live, nobody} {
+		for _, r := range []*lanyard.Record{idled, expired, live, both, nobody} {
 			b.create(r, lanyard.Limit{})
 		}
 		cursor := b.head()
 		done := b.prune(lanyard.Prune{Now: now, Limit: 10})
-		b.wantRecords("those ended", done.Records, idled, expired, nobody)
+		b.wantRecords("those ended", done.Records, idled, expired, both, nobody)
 		for _, r := range done.Records {
 			b.wantStored("a record returned as ended", r)
 		}
 		b.wantPruned(idled, lanyard.ReasonIdle)
 		b.wantPruned(expired, lanyard.ReasonExpired)
+		b.wantPruned(both, lanyard.ReasonExpired)
 		b.wantPruned(nobody, lanyard.ReasonIdle)
 		b.wantStored("the live one", live)
 		if done.More {

@@ -86,6 +86,20 @@ var revokeCases = []Case{
 		b.wantEnded(watch, nil, lanyard.ReasonLinked, "somebody")
 		b.wantEnded(origin, nil, lanyard.ReasonIdle, b.get(origin.SID).EndedBy)
 	})},
+	{"Revoke reaches records handed off from one that was forgotten", check(func(b *bed) {
+		origin := b.start("alice")
+		phone := b.record("alice")
+		phone.Origin, phone.IdleExpiresAt = origin.SID, now
+		b.create(phone, lanyard.Limit{})
+		watch := b.linked(phone)
+		for range 2 { // ends the phone's, then forgets it
+			b.prune(lanyard.Prune{Now: now, Forget: now, Limit: 10})
+		}
+		_, err := b.store.Get(b.ctx, phone.SID)
+		b.wantIs("Get of the one in between", err, lanyard.ErrNotFound)
+		b.wantRecords("those ended", b.end(lanyard.End{SID: origin.SID}).Records, origin, watch)
+		b.wantEnded(watch, nil, lanyard.ReasonLinked, "somebody")
+	})},
 	{"Revoke with KeepLinked spares the records handed off", check(func(b *bed) {
 		origin := b.start("alice")
 		phone := b.linked(origin)
@@ -95,10 +109,27 @@ var revokeCases = []Case{
 	})},
 	{"Revoke of a fenced record writes down why it ended", check(func(b *bed) {
 		r := b.start("alice")
-		b.end(lanyard.End{All: true})
+		cursor := b.end(lanyard.End{All: true}).Cursor
 		done := b.end(lanyard.End{SID: r.SID})
 		b.wantEnded(r, b.only(done.Records), lanyard.ReasonRevokedAll, "somebody")
+		entries, _ := b.feedAfter(cursor)
+		b.wantEntries("the feed", entries, ofSession(r, lanyard.ReasonRevokedAll))
 		b.wantRecords("those ended again", b.end(lanyard.End{SID: r.SID}).Records)
+	})},
+	{"Revoke ends a record as large as one can be", check(func(b *bed) {
+		for _, e := range []lanyard.End{{SID: b.largest().SID}, {Subject: b.largest().Subject}} {
+			r := b.largest()
+			b.create(r, lanyard.Limit{})
+			if e.Subject == "" {
+				e.SID = r.SID
+			}
+			got := b.only(b.end(e).Records)
+			// An end needs room in the stored form; data may make way for it.
+			if len(got.Data) == 0 {
+				r.Data = nil
+			}
+			b.wantEnded(r, got, lanyard.ReasonLogout, "somebody")
+		}
 	})},
 	{"Revoke refuses an End that does not say what or why", check(func(b *bed) {
 		r := b.start("alice")

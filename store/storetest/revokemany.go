@@ -42,6 +42,29 @@ var revokeManyCases = []Case{
 			b.Errorf("stamped epoch %d, want %d", r.SubjectEpoch, done.Epoch)
 		}
 	})},
+	{"Revoke of a subject takes its name by every byte", check(func(b *bed) {
+		texts := oddTexts()
+		made := make([]*lanyard.Record, len(texts))
+		for i, text := range texts {
+			made[i] = b.start(text)
+		}
+		cursor := b.head()
+		for i, text := range texts {
+			e := ending(lanyard.End{Subject: text})
+			e.By = text
+			done := b.revoke(e)
+			b.wantEnded(made[i], b.only(done.Records), lanyard.ReasonLogout, text)
+			var entries []lanyard.Entry
+			entries, cursor = b.feedAfter(cursor)
+			b.wantEntries("the feed", entries, lanyard.Entry{
+				Kind: lanyard.EntrySubject, Subject: text, Epoch: done.Epoch,
+				Reason: lanyard.ReasonLogout, At: now, Until: until,
+			})
+			if again := b.start(text); again.SubjectEpoch != done.Epoch {
+				b.Errorf("%q: stamped epoch %d, want %d", text, again.SubjectEpoch, done.Epoch)
+			}
+		}
+	})},
 	{"Revoke of a subject keeps its epoch while it is in the feed", check(func(b *bed) {
 		done := b.end(lanyard.End{Subject: "alice"})
 		b.prune(lanyard.Prune{Now: until - 1, Forget: until - 1, Limit: 10})

@@ -2,10 +2,11 @@
 // case for each promise on the interface, in the order of the interface, and
 // contention cases for those that only concurrent callers can break.
 //
-// A store's whole test is two calls:
+// A store's whole test is three calls:
 //
 //	func TestContract(t *testing.T)   { storetest.Run(t, open) }
 //	func TestContention(t *testing.T) { storetest.Contend(t, open, 10_000) }
+//	func TestModel(t *testing.T)      { storetest.Model(t, open, 1, 50_000) }
 //
 //	func open(t *testing.T) lanyard.Store {
 //		s, err := mystore.New(t.TempDir())
@@ -20,7 +21,12 @@
 // several nodes it may return one that spreads its calls over clients of
 // several nodes: every promise holds across them.
 //
-// The package asks nothing of a store beyond the interface. How it behaves when
+// Of the optional abilities, such as [lanyard.Noter] and [lanyard.Importer],
+// those are checked that the store has; the cases of the others are skipped.
+// [Observe] records what concurrent callers heard, for a checker of
+// linearisability.
+//
+// The package asks nothing of a store beyond the interfaces. How it behaves when
 // its engine is killed, full, locked or away is for the store's own tests.
 package storetest
 
@@ -68,8 +74,9 @@ func run(t *testing.T, open func(t *testing.T) lanyard.Store, cases []Case) {
 func Cases() []Case {
 	var all []Case
 	for _, topic := range [...][]Case{
-		createCases, limitCases, getCases, updateCases, listCases,
+		clockCases, createCases, limitCases, getCases, updateCases, listCases,
 		revokeCases, revokeManyCases, feedCases, onceCases, pruneCases,
+		abilityCases, noteCases, engineCases, importCases,
 	} {
 		all = append(all, topic...)
 	}
