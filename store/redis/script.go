@@ -1,0 +1,180 @@
+package redis
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lanyard-go/lanyard"
+)
+
+//go:embed lua
+var lua embed.FS
+
+// What scripts answer first.
+const (
+	replyOK = iota
+	replyNotFound
+	replyExists
+	replyEnded
+	replyConflict
+	replyLimit
+	replyChanged
+	replyDamaged
+	replyBadCursor
+)
+
+// constants gives the scripts the words and numbers of this package by name, so
+// that they are written down once.
+var constants = fmt.Sprintf(`local OK, NOT_FOUND, EXISTS, ENDED, CONFLICT, LIMIT, CHANGED, DAMAGED, BAD_CURSOR = %d, %d, %d, %d, %d, %d, %d, %d, %d
+local REVOKED_ALL, SESSION_LIMIT, LINKED, EXPIRED, IDLE, SYSTEM = '%s', '%s', '%s', '%s', '%s', '%s'
+local SESSION, SUBJECT, ALL, LIMIT_LEAST_RECENT, LIMIT_REFUSE = %d, %d, %d, '%d', '%d'
+`,
+	replyOK, replyNotFound, replyExists, replyEnded, replyConflict, replyLimit, replyChanged, replyDamaged, replyBadCursor,
+	lanyard.ReasonRevokedAll, lanyard.ReasonLimit, lanyard.ReasonLinked, lanyard.ReasonExpired, lanyard.ReasonIdle, system,
+	lanyard.EntrySession, lanyard.EntrySubject, lanyard.EntryAll, lanyard.LimitEndLeastRecent, lanyard.LimitRefuse)
+
+// system is who ends records when nobody asked.
+const system = "system"
+
+// The steps, by the names of their files.
+const (
+	stepCreate      = "create"
+	stepUpdate      = "update"
+	stepRevoke      = "revoke"
+	stepSubject     = "subject"
+	stepFence       = "fence"
+	stepAnnounce    = "announce"
+	stepFeed        = "feed"
+	stepSubjectList = "subjectlist"
+	stepPrune       = "prune"
+	stepNote        = "note"
+	stepImport      = "import"
+)
+
+var scriptInit = source("init")
+
+func source(name string) string {
+	text, err := lua.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	return string(text)
+}
+
+// script is a step: its text, and the name under which a server keeps it.
+type script struct{ text, sha string }
+
+// nameScripts asks the server for the names of the scripts, which are digests of
+// their texts. Each node is given a text when it asks for it.
+func (s *Store) nameScripts(ctx context.Context) error {
+	const doing = "naming the scripts"
+	names := []string{
+		stepCreate, stepUpdate, stepRevoke, stepSubject, stepFence, stepAnnounce,
+		stepFeed, stepSubjectList, stepPrune, stepNote, stepImport,
+	}
+	prelude := constants + source("prelude")
+	// With a key, because in a Cluster a command without one may meet a node
+	// that is away.
+	cmd := []string{"EVAL", source("names"), "1", s.keys[0].meta()}
+	for _, name := range names {
+		cmd = append(cmd, prelude+source(name))
+	}
+	reply, err := s.send(ctx, doing, cmd, 3)
+	if err != nil {
+		return err
+	}
+	shas, _ := reply.([]any)
+	if len(shas) != len(names) {
+		return badReply(doing, reply)
+	}
+	for i, name := range names {
+		sha, ok := shas[i].(string)
+		if !ok {
+			return badReply(doing, reply)
+		}
+		s.scripts[name] = script{cmd[4+i], sha}
+	}
+	return nil
+}
+
+// run takes the step on the partition and returns its answer behind the code.
+func (s *Store) run(ctx context.Context, doing, step string, part int, args ...string) ([]any, error) {
+	script := s.scripts[step]
+	cmd := make([]string, 0, 6+len(args))
+	cmd = append(cmd, "EVALSHA", script.sha, "1", s.keys[part].meta(), s.id, s.channel)
+	cmd = append(cmd, args...)
+	reply, err := s.send(ctx, doing, cmd, 3)
+	if codeOf(err) == "NOSCRIPT" {
+		cmd[0], cmd[1] = "EVAL", script.text
+		reply, err = s.send(ctx, doing, cmd, 3)
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer, _ := reply.([]any)
+	if len(answer) == 0 {
+		return nil, badReply(doing, reply)
+	}
+	switch code, ok := answer[0].(int64); {
+	case !ok:
+		return nil, badReply(doing, reply)
+	case code == replyOK:
+		return answer[1:], nil
+	case code == replyNotFound:
+		return nil, lanyard.ErrNotFound
+	case code == replyExists:
+		return nil, lanyard.ErrExists
+	case code == replyEnded:
+		return nil, lanyard.ErrEnded
+	case code == replyConflict:
+		return nil, lanyard.ErrConflict
+	case code == replyLimit:
+		return nil, lanyard.ErrLimit
+	case code == replyBadCursor:
+		return nil, lanyard.ErrBadCursor
+	case code == replyChanged:
+		return nil, fmt.Errorf("redis: %s: its subject, origin and epochs cannot change", doing)
+	case code == replyDamaged:
+		return nil, fmt.Errorf("redis: %s: %w", doing, lanyard.ErrBadRecord)
+	default:
+		return nil, badReply(doing, reply)
+	}
+}
+
+// retries is how often a command is sent again which the server has refused
+// before it began, at pauses that double from the first: a good second in all.
+const (
+	retries    = 8
+	firstPause = 5 * time.Millisecond
+)
+
+// send runs a command. It is repeated only if the server said that it has not
+// begun because its slot is on the move; where an answer is missing, nothing is
+// known, and the caller is told so.
+func (s *Store) send(ctx context.Context, doing string, cmd []string, key int) (any, error) {
+	pause := firstPause
+	for try := 0; ; try++ {
+		reply, err := s.cfg.Do(ctx, cmd, key)
+		if err == nil {
+			return reply, nil
+		}
+		if codeOf(err) != "TRYAGAIN" || try == retries {
+			return nil, explain(doing, err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, explain(doing, err)
+		}
+		pause *= 2
+	}
+}
+
+func number[T ~int64 | ~int | ~uint8 | ~uint32 | ~uint64](n T) string {
+	return strconv.FormatInt(int64(n), 10)
+}
