@@ -3,7 +3,8 @@
 //
 // A service that checks tokens starts with [NewVerifier] and calls
 // [Verifier.Verify]. The server that issues them starts with [OpenKeys], which
-// keeps signing keys in a directory and rotates them, and [NewIssuer].
+// keeps signing keys in a directory and rotates them, or with [OpenKeyStore] for
+// keys that several machines share, and [NewIssuer].
 // [Inspect] explains to a person what is wrong with a token.
 //
 // Nothing in a token can be had before its signature has been checked. The

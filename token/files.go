@@ -2,8 +2,7 @@ package token
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/x509"
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -19,11 +18,11 @@ import (
 	"time"
 )
 
-// files keeps a set in a directory: key-N.pem for each private key (PKCS #8) and
-// keys.json for everything else. Files are numbered, never named after a key id.
+// files is a KeyStore in a directory: key-N.pem for each private key (PKCS #8)
+// and keys.json for everything else. Files are numbered, never named after a key
+// id. The content of keys.json is the revision.
 type files struct {
-	dir  string
-	last []byte // keys.json as read or written last
+	dir string
 }
 
 const (
@@ -31,6 +30,7 @@ const (
 	lockName   = "keys.lock"
 	keyPrefix  = "key-"
 	keySuffix  = ".pem"
+	keyBlock   = "PRIVATE KEY"
 	maxKeyFile = 16 << 10
 	maxState   = 1 << 20
 )
@@ -51,6 +51,71 @@ type stateRecord struct {
 	Withdrawn time.Time `json:"withdrawn_at,omitzero"`
 }
 
+// LoadKeys reads the directory, without its lock.
+func (f *files) LoadKeys(ctx context.Context) (StoredKeys, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return StoredKeys{}, err
+		}
+		b, err := f.read()
+		if err != nil {
+			return StoredKeys{}, err
+		}
+		set, err := f.load(b)
+		if errors.Is(err, fs.ErrNotExist) {
+			// A key may have been deleted since the state was read, but then the
+			// state has changed too.
+			if again, e := f.read(); e == nil && !bytes.Equal(again, b) {
+				continue
+			}
+		}
+		return set, err
+	}
+}
+
+// SaveKeys makes a set durable: new private keys first, then the state that
+// names them, so that a crash at any point leaves a state whose keys are all
+// there.
+func (f *files) SaveKeys(_ context.Context, set StoredKeys) error {
+	unlock, err := lockFile(filepath.Join(f.dir, lockName))
+	if err != nil {
+		return fmt.Errorf("locking the key directory: %w", err)
+	}
+	defer unlock()
+	b, err := f.read()
+	if err != nil {
+		return err
+	}
+	if string(b) != set.Revision {
+		return ErrKeysChanged
+	}
+	before, err := f.decode(b)
+	if err != nil {
+		return err
+	}
+	numbers := make(map[string]int)
+	for _, k := range before.Keys {
+		numbers[k.ID] = k.File
+	}
+	after := state{Version: 1}
+	for _, k := range set.Keys {
+		number, ok := numbers[k.ID]
+		if !ok {
+			if number, err = f.add(k.Private); err != nil {
+				return err
+			}
+		}
+		after.Keys = append(after.Keys, stateRecord{number, k.ID, k.Algorithm, k.Created, k.Signs, k.Retires, k.Withdrawn})
+	}
+	if b, err = json.MarshalIndent(after, "", "  "); err != nil {
+		return err
+	}
+	if err := writePrivate(f.dir, stateName, append(b, '\n')); err != nil {
+		return err
+	}
+	return f.sweep(before, after)
+}
+
 // read returns the state file, or nil if there is none yet.
 func (f *files) read() ([]byte, error) {
 	b, err := readPrivate(filepath.Join(f.dir, stateName), maxState)
@@ -60,138 +125,88 @@ func (f *files) read() ([]byte, error) {
 	return b, err
 }
 
-// parse turns a state into records. Keys in known are not read again.
-func (f *files) parse(b []byte, known *view, allowRS256 bool) ([]record, error) {
-	if b == nil {
-		return nil, nil
-	}
+// decode reads a state; nil is the one before the first.
+func (f *files) decode(b []byte) (state, error) {
 	var st state
+	if b == nil {
+		return st, nil
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&st); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Join(f.dir, stateName), err)
+		return st, fmt.Errorf("reading %s: %w", filepath.Join(f.dir, stateName), err)
 	}
 	if st.Version != 1 {
-		return nil, fmt.Errorf("reading %s: version %d is not known", filepath.Join(f.dir, stateName), st.Version)
+		return st, fmt.Errorf("reading %s: version %d is not known", filepath.Join(f.dir, stateName), st.Version)
 	}
-	records := make([]record, len(st.Keys))
-	for i, k := range st.Keys {
-		r := record{
-			id: k.ID, alg: k.Algorithm, created: k.Created, signs: k.Signs,
-			retires: k.Retires, withdrawn: k.Withdrawn, file: k.File,
-		}
-		if r.withdrawn.IsZero() {
-			if err := f.load(&r, known, allowRS256); err != nil {
-				return nil, err
-			}
-		}
-		records[i] = r
-	}
-	return records, nil
+	return st, nil
 }
 
-// load finds the private key of r.
-func (f *files) load(r *record, known *view, allowRS256 bool) error {
-	if known != nil {
-		if old := known.byID[r.id]; old != nil && old.key != nil {
-			r.key = old.key
-			return nil
-		}
+// load reads the private keys of a state.
+func (f *files) load(b []byte) (StoredKeys, error) {
+	st, err := f.decode(b)
+	if err != nil {
+		return StoredKeys{}, err
 	}
-	path := filepath.Join(f.dir, keyName(r.file))
+	set := StoredKeys{Revision: string(b)}
+	for _, r := range st.Keys {
+		k := StoredKey{
+			ID: r.ID, Algorithm: r.Algorithm, Created: r.Created, Signs: r.Signs, Retires: r.Retires, Withdrawn: r.Withdrawn,
+			from: filepath.Join(f.dir, keyName(r.File)),
+		}
+		if k.Withdrawn.IsZero() {
+			if k.Private, err = readKey(k.from); err != nil {
+				return StoredKeys{}, err
+			}
+		}
+		set.Keys = append(set.Keys, k)
+	}
+	return set, nil
+}
+
+func readKey(path string) (PrivateDER, error) {
 	b, err := readPrivate(path, maxKeyFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	block, rest := pem.Decode(b)
-	if block == nil || block.Type != "PRIVATE KEY" || len(bytes.TrimSpace(rest)) != 0 {
-		return fmt.Errorf("%w: %s is not one PKCS #8 key in PEM", ErrKey, path)
+	if block == nil || block.Type != keyBlock || len(bytes.TrimSpace(rest)) != 0 {
+		return nil, fmt.Errorf("%w: %s is not one PKCS #8 key in PEM", ErrKey, path)
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		// The parser's message is left out: it may quote parts of the key.
-		return fmt.Errorf("%w: %s is not a PKCS #8 key", ErrKey, path)
-	}
-	signer, ok := parsed.(crypto.Signer)
-	if !ok {
-		return fmt.Errorf("%w: %s is not a signing key", ErrKey, path)
-	}
-	if err := r.alg.check(allowRS256); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if r.key, err = NewKey(signer, r.alg, r.created); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if r.key.ID() != r.id {
-		return fmt.Errorf("%w: %s is not the key that %s says it is", ErrKey, path, stateName)
-	}
-	return nil
-}
-
-// write makes records durable: new private keys first, then the state that names
-// them, so that a crash at any point leaves a state whose keys are all there.
-func (f *files) write(records []record) error {
-	st := state{Version: 1}
-	for i := range records {
-		r := &records[i]
-		if r.file == 0 {
-			if err := f.store(r); err != nil {
-				return err
-			}
-		}
-		st.Keys = append(st.Keys, stateRecord{r.file, r.id, r.alg, r.created, r.signs, r.retires, r.withdrawn})
-	}
-	b, err := json.MarshalIndent(st, "", "  ")
-	if err != nil {
-		return err
-	}
-	b = append(b, '\n')
-	if bytes.Equal(b, f.last) {
-		return nil
-	}
-	if err := writePrivate(f.dir, stateName, b); err != nil {
-		return err
-	}
-	f.last = b
-	return nil
+	return block.Bytes, nil
 }
 
 // sweep deletes the files of keys that were dropped or withdrawn. A file that a
 // crash left behind goes with the next change.
-func (f *files) sweep(before, records []record) error {
+func (f *files) sweep(before, after state) error {
 	keep := make(map[int]bool)
-	for _, r := range records {
-		keep[r.file] = r.withdrawn.IsZero()
+	for _, r := range after.Keys {
+		keep[r.File] = r.Withdrawn.IsZero()
 	}
-	for _, r := range slices.Concat(before, records) {
-		if keep[r.file] {
+	for _, r := range slices.Concat(before.Keys, after.Keys) {
+		if keep[r.File] {
 			continue
 		}
-		if err := os.Remove(filepath.Join(f.dir, keyName(r.file))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(f.dir, keyName(r.File))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("deleting a key that is out of use: %w", err)
 		}
 	}
 	return nil
 }
 
-// store writes the private key of r into the next file.
-func (f *files) store(r *record) error {
-	der, err := x509.MarshalPKCS8PrivateKey(r.key.jose.Private())
-	if err != nil {
-		return fmt.Errorf("encoding a key: %w", err)
-	}
+// add writes a private key into the next file and returns its number.
+func (f *files) add(der PrivateDER) (int, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	r.file = 1
+	number := 1
 	for _, e := range entries {
-		if n, ok := keyNumber(e.Name()); ok && n >= r.file {
-			r.file = n + 1
+		if n, ok := keyNumber(e.Name()); ok && n >= number {
+			number = n + 1
 		}
 	}
-	b := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return writePrivate(f.dir, keyName(r.file), b)
+	return number, writePrivate(f.dir, keyName(number), pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}))
 }
 
 func keyName(number int) string {

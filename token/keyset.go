@@ -34,13 +34,29 @@ type KeysConfig struct {
 	// Algorithm of new keys; empty means ES256.
 	Algorithm Algorithm
 	// Announce is how long a new key is published before it signs; zero means
-	// 10 minutes. It must be longer than verifiers cache the published set and
-	// than the time between two calls of Reload.
+	// 10 minutes. In a stored set it has to be at least CacheTime, twice
+	// ReloadEvery and ClockSkew together, so that every process knows the key
+	// and every verifier has met it before the first token under it.
 	Announce time.Duration
 	// Retire is how long a key stays published after it has stopped to sign; zero
-	// means 30 minutes. It must be longer than the longest token life plus the
-	// leeway of verifiers.
+	// means 30 minutes. It must be longer than the longest token life, the leeway
+	// of verifiers and, in a stored set, ClockSkew together.
 	Retire time.Duration
+
+	// CacheTime is how long verifiers may keep a copy of the published set; zero
+	// means 5 minutes.
+	CacheTime time.Duration
+	// ReloadEvery is the time between two calls of [KeySet.Reload] in every
+	// process that uses a stored set; zero means a minute. There is room for one
+	// call that fails.
+	ReloadEvery time.Duration
+	// ClockSkew is how far the clocks of any two processes that use a stored set
+	// may be apart; zero means a minute.
+	ClockSkew time.Duration
+	// StoreTimeout bounds each use of a stored set: opening, Reload, Rotate and
+	// Withdraw; zero means 10 seconds.
+	StoreTimeout time.Duration
+
 	// AllowRS256 allows RS256 keys of 3072 bits or more. It is a deviation, for
 	// verifiers that can do nothing else: PKCS #1 v1.5 signatures are what
 	// ASVS 5.0 appendix C advises against.
@@ -56,20 +72,42 @@ func (c *KeysConfig) setDefaults() error {
 	if err := c.Algorithm.check(c.AllowRS256); err != nil {
 		return fmt.Errorf("KeysConfig.Algorithm: %w", err)
 	}
-	switch {
-	case c.Announce < 0:
-		return errors.New("token: KeysConfig.Announce is negative")
-	case c.Retire < 0:
-		return errors.New("token: KeysConfig.Retire is negative")
-	}
-	if c.Announce == 0 {
-		c.Announce = 10 * time.Minute
-	}
-	if c.Retire == 0 {
-		c.Retire = 30 * time.Minute
+	for _, d := range []struct {
+		field string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"Announce", &c.Announce, 10 * time.Minute},
+		{"Retire", &c.Retire, 30 * time.Minute},
+		{"CacheTime", &c.CacheTime, 5 * time.Minute},
+		{"ReloadEvery", &c.ReloadEvery, time.Minute},
+		{"ClockSkew", &c.ClockSkew, time.Minute},
+		{"StoreTimeout", &c.StoreTimeout, 10 * time.Second},
+	} {
+		if *d.value < 0 {
+			return fmt.Errorf("token: KeysConfig.%s is negative", d.field)
+		}
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	return nil
+}
+
+// checkShared refuses what would let a key sign before everybody knows it. A
+// process whose clock runs ahead starts to sign with it early by ClockSkew, one
+// that misses a call of Reload hears of it late by two, and a verifier that has
+// just read the set from that one keeps it for CacheTime.
+func (c *KeysConfig) checkShared() error {
+	if least := c.CacheTime + 2*c.ReloadEvery + c.ClockSkew; c.Announce < least {
+		return fmt.Errorf("token: KeysConfig.Announce is %v and must be %v or more: CacheTime %v, twice ReloadEvery %v and ClockSkew %v",
+			c.Announce, least, c.CacheTime, c.ReloadEvery, c.ClockSkew)
+	}
+	if c.Retire <= c.ClockSkew {
+		return fmt.Errorf("token: KeysConfig.Retire is %v and must be more than ClockSkew, %v, and the longest token life together", c.Retire, c.ClockSkew)
 	}
 	return nil
 }
@@ -84,7 +122,6 @@ type record struct {
 	signs     time.Time // start of signing
 	retires   time.Time // end of signing, zero if no successor is known
 	withdrawn time.Time // zero unless withdrawn
-	file      int       // number of the key file, 0 in memory
 }
 
 func (r *record) phase(now time.Time, retire time.Duration) Phase {
@@ -121,8 +158,8 @@ func newView(records []record) *view {
 // can be live. It is safe for concurrent use; reading takes no lock.
 type KeySet struct {
 	cfg   KeysConfig
-	makes bool   // the set makes its keys itself
-	files *files // nil in memory
+	makes bool     // the set makes its keys itself
+	store KeyStore // nil in memory
 	view  atomic.Pointer[view]
 	mu    sync.Mutex // serialises changes
 }
@@ -135,7 +172,7 @@ func NewKeySet(cfg KeysConfig, keys ...*Key) (*KeySet, error) {
 		return nil, err
 	}
 	s := &KeySet{cfg: cfg, makes: len(keys) == 0}
-	now := cfg.Now().UTC().Truncate(time.Second)
+	now := s.seconds()
 	if s.makes {
 		k, err := GenerateKey(cfg.Algorithm, now)
 		if err != nil {
@@ -178,8 +215,16 @@ func (s *KeySet) succeed(records []record, k *Key, now, from time.Time) ([]recor
 
 // Signing returns the key that signs at now, or ErrNoSigningKey.
 func (s *KeySet) Signing(now time.Time) (*Key, error) {
-	for _, r := range slices.Backward(s.view.Load().records) {
+	records := s.view.Load().records
+	for _, r := range slices.Backward(records) {
 		if r.phase(now, s.cfg.Retire) == PhaseSigning {
+			return r.key, nil
+		}
+	}
+	// A key that had to sign at once, being the first or in place of a withdrawn
+	// one, was given its times by a process whose clock is ahead of ours.
+	for _, r := range records {
+		if r.phase(now, s.cfg.Retire) == PhaseAnnounced {
 			return r.key, nil
 		}
 	}
@@ -187,7 +232,7 @@ func (s *KeySet) Signing(now time.Time) (*Key, error) {
 }
 
 // Lookup returns the verifying half of a key that is announced, signing or
-// retired. It does not read files.
+// retired. It reads no store.
 func (s *KeySet) Lookup(kid string) (*PublicKey, bool) {
 	r := s.view.Load().byID[kid]
 	if r == nil || !r.withdrawn.IsZero() {

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,10 +40,10 @@ func (s *KeySet) Rotate() (KeyInfo, error) {
 }
 
 // Add announces a key that the caller made, in a hardware module for example, as
-// Rotate does. Sets in files refuse it, because they keep what they hold in files.
+// Rotate does. Stored sets refuse it, because they store what they hold.
 func (s *KeySet) Add(k *Key) error {
-	if s.files != nil {
-		return errors.New("token: a set in files makes its own keys")
+	if s.store != nil {
+		return errors.New("token: a stored set makes its own keys")
 	}
 	err := s.change(func(records []record, now time.Time) ([]record, error) {
 		return s.announce(records, k, now)
@@ -120,14 +121,16 @@ func (s *KeySet) replace(records []record, now time.Time) ([]record, error) {
 }
 
 // change runs f on the newest records and makes its result the new state, in
-// the files first.
+// the store first. f may run several times.
 func (s *KeySet) change(f func(records []record, now time.Time) ([]record, error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.cfg.Now().UTC().Truncate(time.Second)
-	if s.files != nil {
-		return s.changeFiles(f, now)
+	if s.store != nil {
+		ctx, stop := context.WithTimeout(context.Background(), s.cfg.StoreTimeout)
+		defer stop()
+		return s.changeStored(ctx, f)
 	}
+	now := s.seconds()
 	records, err := f(s.view.Load().records, now)
 	if err != nil {
 		return err
@@ -135,6 +138,9 @@ func (s *KeySet) change(f func(records []record, now time.Time) ([]record, error
 	s.view.Store(newView(s.prune(records, now)))
 	return nil
 }
+
+// seconds is the clock in the precision in which times are kept.
+func (s *KeySet) seconds() time.Time { return s.cfg.Now().UTC().Truncate(time.Second) }
 
 // prune drops keys that nobody needs any more. Withdrawn keys stay listed, as
 // the record of what happened.

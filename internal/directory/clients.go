@@ -74,6 +74,9 @@ func (d *Directory) Client(ctx context.Context, id string) (Client, error) {
 }
 
 func (d *Directory) client(ctx context.Context, id string) (Client, string, error) {
+	if checkWord(id, "") != nil { // strangers send anything, and not all of it is text to a database
+		id = ""
+	}
 	c, stored, err := scanClient(d.db.QueryRowContext(ctx, `SELECT `+clientColumns+` FROM directory_clients WHERE id = $1`, id))
 	if err != nil {
 		return Client{}, "", fmt.Errorf("reading client: %w", err)
@@ -109,6 +112,9 @@ func (d *Directory) Clients(ctx context.Context) ([]Client, error) {
 func (d *Directory) RemoveClient(ctx context.Context, id string) error {
 	if id == BuiltInClient {
 		return fmt.Errorf("removing client: %w", ErrBuiltIn)
+	}
+	if checkWord(id, "") != nil {
+		return fmt.Errorf("removing client: %w", ErrNotFound)
 	}
 	return d.write(ctx, "removing client", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `DELETE FROM directory_clients WHERE id = $1`, id)

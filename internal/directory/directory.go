@@ -57,6 +57,7 @@ type Config struct {
 // Directory holds users and clients. Make one with [Open].
 type Directory struct {
 	db       *sql.DB
+	dialect  dialect
 	hasher   hasher
 	policy   password.Policy
 	throttle ThrottleConfig
@@ -82,10 +83,12 @@ type hasher interface {
 // Open returns the directory in db, or an error that names the field of c that
 // is wrong. A database without a directory gets one. A directory of an older
 // or newer version of the program is refused with [ErrSchemaOld] or
-// [ErrSchemaNew]; see [Up].
+// [ErrSchemaNew]; see [Up]. So is one that can only be read.
 //
-// The caller keeps db and closes it after the last call. On SQLite the data
-// source should set a busy_timeout of some seconds and journal_mode WAL.
+// The database is SQLite or PostgreSQL 14 or later, which Open finds out. The
+// caller keeps db and closes it after the last call. On SQLite the data source
+// should set a busy_timeout of some seconds and journal_mode WAL; on PostgreSQL
+// the tables are in the first schema of its search_path.
 func Open(ctx context.Context, db *sql.DB, c Config) (*Directory, error) {
 	if db == nil {
 		return nil, errors.New("directory: db: required")
@@ -110,8 +113,16 @@ func Open(ctx context.Context, db *sql.DB, c Config) (*Directory, error) {
 	if err := m.prepare(ctx, db); err != nil {
 		return nil, err
 	}
+	l, err := detect(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if err := writable(ctx, l, db); err != nil {
+		return nil, err
+	}
 	return &Directory{
 		db:       db,
+		dialect:  l,
 		hasher:   c.Hasher,
 		policy:   c.Policy,
 		throttle: throttle,
@@ -132,7 +143,7 @@ func (d *Directory) write(ctx context.Context, action string, do func(tx *sql.Tx
 		return fmt.Errorf("%s: %w", action, ctx.Err())
 	}
 	defer func() { <-d.writing }()
-	if err := exclusive(ctx, d.db, do); err != nil {
+	if err := d.dialect.exclusive(ctx, d.db, do); err != nil {
 		return fmt.Errorf("%s: %w", action, err)
 	}
 	return nil

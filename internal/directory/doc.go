@@ -11,5 +11,10 @@
 // whether a device is a known one.
 //
 // All methods of [Directory] are safe for concurrent use, also by several
-// processes on one database.
+// processes on one database, which is SQLite or PostgreSQL. Everything that
+// writes does so in a transaction that holds one lock of the database from its
+// first statement to its commit (on PostgreSQL an advisory lock, at the level
+// READ COMMITTED). What such a transaction has read is therefore still true when
+// it writes, whichever process comes next: a count that is checked, a secret
+// that is spent. The lock is never held while a password is hashed.
 package directory

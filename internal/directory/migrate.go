@@ -86,11 +86,17 @@ func (m migrations) prepare(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case s.Current == 0:
-		_, err = m.up(ctx, db)
-		return err
-	case s.Current < s.Latest:
+	if s.Current == 0 {
+		// All of them in one transaction, so that whoever opens the database
+		// meanwhile finds no schema or the whole of it.
+		if _, err := m.run(ctx, db, len(m)); err != nil {
+			return err
+		}
+		if s, err = m.status(ctx, db); err != nil {
+			return err
+		}
+	}
+	if s.Current < s.Latest {
 		return fmt.Errorf("%w: it is at version %d of %d; run \"lanyard migrate up\"", ErrSchemaOld, s.Current, s.Latest)
 	}
 	return s.tooNew()
@@ -105,10 +111,11 @@ func (s SchemaStatus) tooNew() error {
 
 func (m migrations) status(ctx context.Context, db *sql.DB) (SchemaStatus, error) {
 	s := SchemaStatus{Latest: len(m)}
-	if err := supported(ctx, db); err != nil {
+	l, err := detect(ctx, db)
+	if err != nil {
 		return s, err
 	}
-	there, err := hasTable(ctx, db, "directory_schema")
+	there, err := l.hasTable(ctx, db, "directory_schema")
 	if err != nil {
 		return s, fmt.Errorf("directory: looking for the schema: %w", err)
 	}
@@ -124,47 +131,51 @@ func (m migrations) status(ctx context.Context, db *sql.DB) (SchemaStatus, error
 }
 
 func (m migrations) up(ctx context.Context, db *sql.DB) ([]string, error) {
-	if err := supported(ctx, db); err != nil {
-		return nil, err
-	}
-	// Outside a transaction, because the transactions below lock this table.
-	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS directory_schema (version BIGINT PRIMARY KEY, name TEXT NOT NULL)`)
-	if err != nil {
-		return nil, fmt.Errorf("directory: creating the schema table: %w", err)
-	}
 	var ran []string
 	for {
-		name, err := m.step(ctx, db)
-		if err != nil || name == "" {
+		names, err := m.run(ctx, db, 1)
+		if err != nil || len(names) == 0 {
 			return ran, err
 		}
-		ran = append(ran, name)
+		ran = append(ran, names...)
 	}
 }
 
-// step runs the next migration and returns its name, or nothing when there is
-// none. The version is read under the lock: another process may be faster.
-func (m migrations) step(ctx context.Context, db *sql.DB) (name string, err error) {
-	err = exclusive(ctx, db, func(tx *sql.Tx) error {
+// run runs that many of the pending migrations in one transaction and returns
+// their names. The version is read under the lock: another process may be
+// faster.
+func (m migrations) run(ctx context.Context, db *sql.DB, most int) (names []string, err error) {
+	l, err := detect(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	// Outside of the transaction below, which on SQLite locks this table.
+	if _, err := db.ExecContext(ctx, l.create); err != nil {
+		return nil, fmt.Errorf("directory: creating the schema table: %w", err)
+	}
+	err = l.exclusive(ctx, db, func(tx *sql.Tx) error {
 		current, err := version(ctx, tx)
-		if err != nil || current == len(m) {
+		if err != nil {
 			return err
 		}
 		if err := (SchemaStatus{Current: current, Latest: len(m)}).tooNew(); err != nil {
 			return err
 		}
-		next := m[current]
-		if _, err := tx.ExecContext(ctx, next.sql); err != nil {
-			return fmt.Errorf("directory: running migration %s: %w", next.name, err)
+		for i := current; i < min(current+most, len(m)); i++ {
+			if _, err := tx.ExecContext(ctx, l.migration(m[i].sql)); err != nil {
+				return fmt.Errorf("directory: running migration %s: %w", m[i].name, err)
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO directory_schema (version, name) VALUES ($1, $2)`, i+1, m[i].name); err != nil {
+				return err
+			}
+			names = append(names, m[i].name)
 		}
-		name = next.name
-		_, err = tx.ExecContext(ctx, `INSERT INTO directory_schema (version, name) VALUES ($1, $2)`, current+1, name)
-		return err
+		return nil
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return name, nil
+	return names, nil
 }
 
 // querier is what *sql.DB and *sql.Tx have in common for reading.

@@ -54,3 +54,27 @@ func fold(name string) string {
 		return r
 	}, name)
 }
+
+// keyOf returns the key of the user who has that name, and for what cannot be a
+// name the empty one, which nobody has. Names come from strangers, and
+// PostgreSQL fails on text that is not UTF-8 or has a zero byte.
+func keyOf(name string) string {
+	if CheckName(name) != nil {
+		return ""
+	}
+	return fold(name)
+}
+
+// bound returns a key after which the same names come as after any text: they
+// have only ASCII characters before DEL, and none below the space.
+func bound(after string) string {
+	for i := range len(after) {
+		switch b := after[i]; {
+		case b < ' ':
+			return fold(after[:i])
+		case b > '~':
+			return fold(after[:i]) + "\x7f"
+		}
+	}
+	return fold(after)
+}

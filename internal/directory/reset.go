@@ -19,7 +19,7 @@ func (d *Directory) NewReset(ctx context.Context, name string) (secret Secret, e
 	secret = newSecret()
 	expires = d.now().Add(resetLife)
 	err = d.write(ctx, "making reset secret", func(tx *sql.Tx) error {
-		u, err := findUser(ctx, tx, fold(name))
+		u, err := findUser(ctx, tx, keyOf(name))
 		if err != nil {
 			return err
 		}

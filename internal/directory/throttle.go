@@ -13,7 +13,7 @@ import (
 
 // reservation is an attempt that was counted as a failure in advance.
 type reservation struct {
-	key     string // folded name
+	key     string // of the user, if there can be one
 	account string // bucket
 	source  string // bucket, empty for a known device
 
@@ -27,8 +27,7 @@ type reservation struct {
 //
 // It does the same for a name that nobody has, and returns no account then.
 func (d *Directory) reserve(ctx context.Context, at Attempt) (account, reservation, error) {
-	r := reservation{key: fold(at.Name)}
-	r.account = accountBucket(r.key, at.KnownDevice)
+	r := reservation{key: keyOf(at.Name), account: accountBucket(fold(at.Name), at.KnownDevice)}
 	if !at.KnownDevice {
 		// Known devices are exempt, or else somebody in the same network could
 		// keep their owners out.

@@ -132,7 +132,7 @@ func (d *Directory) newHash(ctx context.Context, pw Secret, about ...string) (st
 
 // User returns the user of that name in any letter case, or [ErrNotFound].
 func (d *Directory) User(ctx context.Context, name string) (User, error) {
-	a, err := findUser(ctx, d.db, fold(name))
+	a, err := findUser(ctx, d.db, keyOf(name))
 	if err != nil {
 		return User{}, fmt.Errorf("reading user: %w", err)
 	}
@@ -150,7 +150,7 @@ func (d *Directory) Users(ctx context.Context, after string, limit int) ([]User,
 		limit = maxPage
 	}
 	rows, err := d.db.QueryContext(ctx, `SELECT `+userColumns+` FROM directory_users
-		WHERE name_key > $1 ORDER BY name_key LIMIT $2`, fold(after), limit)
+		WHERE name_key > $1 ORDER BY name_key LIMIT $2`, bound(after), limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing users: %w", err)
 	}
@@ -174,14 +174,14 @@ func (d *Directory) Users(ctx context.Context, after string, limit int) ([]User,
 // that had begun. Ending the user's sessions is the caller's part.
 func (d *Directory) SetDisabled(ctx context.Context, name string, disabled bool) error {
 	return d.write(ctx, "changing user", func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE directory_users SET disabled = $2 WHERE name_key = $1`, fold(name), disabled)
+		res, err := tx.ExecContext(ctx, `UPDATE directory_users SET disabled = $2 WHERE name_key = $1`, keyOf(name), disabled)
 		if err := changed(res, err, ErrNotFound); err != nil {
 			return err
 		}
 		if !disabled {
 			return nil
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM directory_resets WHERE name_key = $1`, fold(name))
+		_, err = tx.ExecContext(ctx, `DELETE FROM directory_resets WHERE name_key = $1`, keyOf(name))
 		return err
 	})
 }
@@ -200,7 +200,7 @@ func (d *Directory) SetPassword(ctx context.Context, name string, pw Secret) err
 		return err
 	}
 	return d.write(ctx, "setting password", func(tx *sql.Tx) error {
-		return d.storePassword(ctx, tx, fold(name), hash)
+		return d.storePassword(ctx, tx, keyOf(name), hash)
 	})
 }
 
