@@ -1,6 +1,6 @@
 # make test does everything that .ci/run does; see CONTRIBUTING.md.
 
-.PHONY: test soak bench screenshots
+.PHONY: test soak bench screenshots sbom
 
 test:
 	@bash scripts/test.sh
@@ -16,3 +16,8 @@ bench:
 # Pictures of every page, light and dark, desktop and phone.
 screenshots:
 	go test ./internal/browsertest -run Screenshots -screenshots "$(CURDIR)/screenshots"
+
+# What is in the program, as CycloneDX, in lanyard.cdx.json.
+sbom:
+	go build -o lanyard ./cmd/lanyard
+	go run ./scripts/sbom lanyard > lanyard.cdx.json

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
+
+	"github.com/lanyard-go/lanyard/audit"
 )
 
 // touchState says whether this request still has to be counted as activity.
@@ -16,6 +19,10 @@ const (
 	touchDone     = 1 // counted, or nothing to count
 	touchRejected = 2 // refused further in: no activity
 )
+
+// renewedEvery is how often activity that moves the idle limit has an event: in
+// the first write of each hour. Each write would be one a minute and session.
+const renewedEvery = time.Hour
 
 // arrived shows the request's own activity in what the handler sees. It is
 // written when the request has been accepted, see [Session.used].
@@ -50,10 +57,13 @@ func (s *Session) used(ctx context.Context) {
 	sid, generation := rec.SID, rec.Generation
 	// The handler may have returned because its client went away; the activity
 	// counts all the same.
-	_, err := m.change(context.WithoutCancel(ctx), sid, func(rec *Record) (bool, []Entry, error) {
+	renewed := false
+	rec, err := m.change(context.WithoutCancel(ctx), sid, func(rec *Record) (bool, []Entry, error) {
 		if usable(rec, s.now) != nil || rec.Generation != generation || s.now.Sub(rec.LastActive) < m.policy.ActivityLag(rec.Channel) {
+			renewed = false
 			return false, nil, nil
 		}
+		renewed = rec.LastActive.Time().Truncate(renewedEvery) != s.now.Time().Truncate(renewedEvery)
 		rec.LastActive = s.now
 		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, s.now, rec.ExpiresAt)
 		return true, nil, nil
@@ -61,6 +71,9 @@ func (s *Session) used(ctx context.Context) {
 	switch {
 	case err == nil:
 		m.count("touch", "written")
+		if renewed {
+			m.event(ctx, audit.SessionRenewed, rec, nil)
+		}
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
 	default:
 		m.count("touch", "failed")

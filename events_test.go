@@ -20,7 +20,7 @@ type occasion struct {
 
 var occasions = []occasion{
 	{"a login", func(_ *testing.T, w *world, _ *lanyard.Grant) { w.startCookie() }, []string{"session_created"}},
-	{"a refresh", func(_ *testing.T, w *world, g *lanyard.Grant) { w.mustRenew(g.Refresh.Reveal()) }, []string{"token_refreshed:rotated"}},
+	{"a refresh", func(_ *testing.T, w *world, g *lanyard.Grant) { w.mustRenew(g.Refresh.Reveal()) }, []string{"token_refreshed:rotated", "session_rotated:rotated"}},
 	{"a repeated refresh", func(_ *testing.T, w *world, g *lanyard.Grant) {
 		w.mustRenew(g.Refresh.Reveal())
 		w.events.take()
@@ -35,7 +35,7 @@ var occasions = []occasion{
 		if _, err := w.Elevate(t.Context(), g.Session, lanyard.Elevation{Methods: []string{"otp"}}); err != nil {
 			t.Fatal(err)
 		}
-	}, []string{"session_elevated"}},
+	}, []string{"session_elevated", "session_rotated:elevated"}},
 	{"a token drawn", func(t *testing.T, w *world, g *lanyard.Grant) {
 		if _, err := w.AccessToken(t.Context(), g.Session, ""); err != nil {
 			t.Fatal(err)
@@ -264,3 +264,41 @@ func TestFailingSinkIsReported(t *testing.T) {
 type sinkFunc func(context.Context, audit.Event) error
 
 func (f sinkFunc) Record(ctx context.Context, e audit.Event) error { return f(ctx, e) }
+
+// Activity that moves the idle limit has an event in each hour that has any, and
+// not one for every write.
+func TestActivityHasAnEventAnHour(t *testing.T) {
+	w := newWorld(t)
+	g := w.startCookie()
+	w.events.take()
+	count := func() (n int) {
+		for _, name := range names(w.events.take()) {
+			if name == "session_renewed" {
+				n++
+			}
+		}
+		return n
+	}
+	visit := func() { w.send(w.withCookie(get("/"), g.Handle.Reveal())) }
+	policy := w.Policy()
+	lag := policy.ActivityLag(lanyard.ChannelCookie)
+	w.clock.set(w.clock.Now().Truncate(time.Hour).Add(time.Hour))
+	for range 5 { // writes, all in the first minutes of one hour
+		visit()
+		w.clock.advance(lag)
+	}
+	if n := count(); n != 1 {
+		t.Errorf("five writes in an hour have %d events, want 1", n)
+	}
+	for range 2 { // nothing is written, so nothing is told
+		visit()
+	}
+	if n := count(); n != 0 {
+		t.Errorf("activity within the lag has %d events", n)
+	}
+	w.clock.set(w.clock.Now().Truncate(time.Hour).Add(time.Hour))
+	visit()
+	if n := count(); n != 1 {
+		t.Errorf("the first write of the next hour has %d events, want 1", n)
+	}
+}

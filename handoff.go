@@ -70,7 +70,8 @@ type Redemption struct {
 // Redeem exchanges a hand-off code for a session: a record of its own with the
 // origin's authentication, never a higher assurance and never a later absolute
 // limit. A code works once, for the session and generation that it was made in,
-// while that session lives.
+// while that session lives. Where [LimitRefuse] leaves no room it gives [ErrLimit]
+// and the code can be redeemed later; a take-over needs no room of its own.
 func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant, error) {
 	now := m.now()
 	c, err := m.keys.open(code, kindHandoff)
@@ -87,6 +88,15 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 	}
 	origin, err := m.handoffOrigin(ctx, &c, now)
 	if err != nil {
+		return nil, err
+	}
+	// Where the limit refuses, a take-over needs no room of its own: its origin
+	// goes as it comes.
+	most := m.policy.MaxSessions
+	if most > 0 && !keep && m.policy.OnLimit == LimitRefuse {
+		most++
+	}
+	if err := m.room(ctx, origin.Subject, most, now); err != nil {
 		return nil, err
 	}
 	if err := m.once(ctx, &c, now); err != nil {
@@ -114,7 +124,7 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 			before.sid = SID{} // dealt with as the code says
 		}
 	}
-	g, err := m.create(ctx, rec)
+	g, err := m.create(ctx, rec, most)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +151,28 @@ func (m *Manager) handoffOrigin(ctx context.Context, c *credential, now Time) (*
 		return nil, refuse(CauseCode, c.sid)
 	}
 	return origin, nil
+}
+
+// room refuses what the store would refuse for its limit, before a code is spent
+// for it. Between the two somebody else may take the last place; then the code is
+// spent for nothing.
+func (m *Manager) room(ctx context.Context, subject string, most int, now Time) error {
+	if most == 0 || m.policy.OnLimit != LimitRefuse {
+		return nil
+	}
+	live := 0
+	for q := (Query{Subject: subject, LiveAt: now}); ; {
+		page, err := m.store.List(ctx, q)
+		if err != nil {
+			return unavailable("listing sessions", err)
+		}
+		if live += len(page.Records); live >= most {
+			return ErrLimit
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
+	}
 }
 
 // once consumes a stateless credential.

@@ -2,6 +2,7 @@ package lanyard_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -181,6 +182,60 @@ func TestHandoffAtTheLimitOfSessionsLeavesTheNewOne(t *testing.T) {
 			if w.cookieWorks(g) || !w.bearerWorks(n) {
 				t.Errorf("action %d, keep %v: want the new session alone", action, keep)
 			}
+		}
+	}
+}
+
+// Taking over makes no session more, so it needs no room; taking part where there
+// is none costs nothing, not even the code.
+//
+// req: LIFE-13
+func TestHandoffWithoutRoomSpendsNoCode(t *testing.T) {
+	w := newWorld(t, func(c *lanyard.Config) { c.Policy.MaxSessions, c.Policy.OnLimit = 2, lanyard.LimitRefuse })
+	other, first := w.startCookie(), w.startCookie()
+	g, err := w.Redeem(t.Context(), w.code(first, lanyard.ChannelCookie, false), lanyard.Redemption{})
+	if err != nil {
+		t.Fatalf("taking over at the limit: %v", err)
+	}
+	if w.cookieWorks(first) || !w.cookieWorks(other) || !w.cookieWorks(g) {
+		t.Error("want the new session in place of its origin, and the other as it was")
+	}
+	code := w.code(g, lanyard.ChannelToken, true)
+	for range 2 {
+		if _, err := w.Redeem(t.Context(), code, lanyard.Redemption{}); !errors.Is(err, lanyard.ErrLimit) {
+			t.Fatalf("taking part at the limit: %v", err)
+		}
+	}
+	w.end(other.Session.SID())
+	n, err := w.Redeem(t.Context(), code, lanyard.Redemption{})
+	if err != nil || !w.bearerWorks(n) || !w.cookieWorks(g) {
+		t.Errorf("with the same code when there is room: %v", err)
+	}
+	w.end(n.Session.SID())
+	_, err = w.Redeem(t.Context(), code, lanyard.Redemption{})
+	wantCause(t, err, lanyard.CauseCode)
+}
+
+// Many take-overs and logins at once leave no more sessions than there may be.
+//
+// req: LIFE-13
+func TestParallelTakeOversHoldTheLimit(t *testing.T) {
+	for _, action := range []lanyard.LimitAction{lanyard.LimitEndOldest, lanyard.LimitRefuse} {
+		w := newWorld(t, func(c *lanyard.Config) { c.Policy.MaxSessions, c.Policy.OnLimit = 5, action })
+		var codes []string
+		for range 5 {
+			codes = append(codes, w.code(w.startCookie(), lanyard.ChannelToken, false))
+		}
+		together(15, func(i int) {
+			if i < len(codes) {
+				w.Redeem(context.Background(), codes[i], lanyard.Redemption{})
+				return
+			}
+			w.Start(context.Background(), lanyard.Login{Subject: "ann", Methods: []string{"pwd"}})
+		})
+		live, _, err := w.List(t.Context(), lanyard.Query{Subject: "ann", LiveAt: lanyard.TimeOf(w.clock.Now())})
+		if err != nil || len(live) > 5 {
+			t.Errorf("action %d: %d sessions live, %v", action, len(live), err)
 		}
 	}
 }

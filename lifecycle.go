@@ -123,7 +123,7 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 			return nil, err
 		}
 	}
-	g, err := m.create(ctx, rec)
+	g, err := m.create(ctx, rec, m.policy.MaxSessions)
 	if err != nil {
 		return nil, err
 	}
@@ -264,10 +264,11 @@ func clip(s string, n int) string {
 	}, s)
 }
 
-// create draws credentials, stores the record and reports it. A SID that is
+// create draws credentials, stores the record and reports it. Its subject has no
+// more than most live sessions then; 0 is no limit. A SID that is
 // taken is drawn again; with 70 random bits per millisecond that is a broken
 // generator rather than chance, so it is not tried for long.
-func (m *Manager) create(ctx context.Context, rec *Record) (*Grant, error) {
+func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, error) {
 	var extra map[string]any
 	if rec.State == StateLive {
 		var err error
@@ -285,7 +286,7 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Grant, error) {
 		if cred, err = m.arm(rec); err != nil {
 			return nil, err
 		}
-		ended, err = m.storeCreate(ctx, rec)
+		ended, err = m.storeCreate(ctx, rec, most)
 		if err == nil {
 			break
 		}
@@ -309,10 +310,10 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Grant, error) {
 	return m.grant(rec, &cred, extra)
 }
 
-func (m *Manager) storeCreate(ctx context.Context, rec *Record) ([]*Record, error) {
+func (m *Manager) storeCreate(ctx context.Context, rec *Record, most int) ([]*Record, error) {
 	var limit Limit
-	if rec.State == StateLive && m.policy.MaxSessions > 0 {
-		limit = Limit{Max: m.policy.MaxSessions, Action: m.policy.OnLimit, Now: rec.CreatedAt, Until: m.entriesUntil(rec.CreatedAt)}
+	if rec.State == StateLive && most > 0 {
+		limit = Limit{Max: most, Action: m.policy.OnLimit, Now: rec.CreatedAt, Until: m.entriesUntil(rec.CreatedAt)}
 	}
 	return m.store.Create(ctx, rec, limit)
 }

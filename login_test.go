@@ -100,7 +100,7 @@ func TestStepUpReplacesEveryCredential(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := w.events.take()
-	wantNames(t, events, "session_elevated", "session_elevated")
+	wantNames(t, events, "session_elevated", "session_rotated:elevated", "session_elevated", "session_rotated:elevated")
 	if !slices.Equal(events[0].Methods, []string{"otp", "pwd"}) {
 		t.Errorf("the event tells of %q", events[0].Methods)
 	}

@@ -295,6 +295,7 @@ func (m *Manager) renewEvents(ctx context.Context, rec *Record, p *presentation)
 		fallthrough
 	default:
 		m.event(ctx, audit.TokenRefreshed, rec, attrs)
+		m.event(ctx, audit.SessionRotated, rec, attrs)
 	}
 }
 

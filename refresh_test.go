@@ -51,7 +51,7 @@ type refreshWant struct {
 	events  []string
 }
 
-var refreshRotated = refreshWant{outcome: "rotated", live: true, events: []string{"token_refreshed:rotated"}}
+var refreshRotated = refreshWant{outcome: "rotated", live: true, events: []string{"token_refreshed:rotated", "session_rotated:rotated"}}
 
 func reused(how string) refreshWant {
 	return refreshWant{outcome: "reused-" + how, cause: lanyard.CauseReuse,
@@ -113,8 +113,8 @@ var refreshTable = []refreshCase{
 		func(c *chain) string { c.rotate(20); return c.tokens[0] }, reused("stale"), reused("stale")},
 	{"a token ahead of a store that lost one write",
 		func(c *chain) string { c.rotate(1); c.store.loseNext(1); c.rotate(1); return c.newest() },
-		refreshWant{outcome: "rolled-forward", live: true, events: []string{"store_regressed:rolled-forward", "token_refreshed:rolled-forward"}},
-		refreshWant{outcome: "rolled-forward", live: true, events: []string{"store_regressed:rolled-forward", "token_refreshed:rolled-forward"}}},
+		refreshWant{outcome: "rolled-forward", live: true, events: []string{"store_regressed:rolled-forward", "token_refreshed:rolled-forward", "session_rotated:rolled-forward"}},
+		refreshWant{outcome: "rolled-forward", live: true, events: []string{"store_regressed:rolled-forward", "token_refreshed:rolled-forward", "session_rotated:rolled-forward"}}},
 	{"the right counter with a digest that does not fit, after a lost write",
 		func(c *chain) string {
 			c.store.loseNext(1)

@@ -208,7 +208,7 @@ func (m *Manager) anonymous(ctx context.Context, w http.ResponseWriter, r *http.
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := m.storeCreate(ctx, rec); err != nil {
+	if _, err := m.storeCreate(ctx, rec, 0); err != nil {
 		if errors.Is(err, ErrExists) {
 			return nil, nil, err
 		}

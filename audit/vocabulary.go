@@ -38,7 +38,7 @@ func Vocabulary() []Entry { return slices.Clone(vocabulary[:]) }
 // Nothing writes to it.
 var vocabulary = [...]Entry{
 	{SessionCreated, Info, Success, "A session record was made."},
-	{SessionRenewed, Info, Success, "The idle limit of a session was moved."},
+	{SessionRenewed, Info, Success, "The idle limit of a session was moved: told for the first write in an hour."},
 	{SessionRotated, Info, Success, "The credential of a session was replaced."},
 	{SessionElevated, Info, Success, "The holder of a session authenticated again or with another factor."},
 	{SessionEnded, Info, Success, "A session ended; the reason says why."},

@@ -35,11 +35,36 @@ need() {
 	[ "${CI:-}" != true ]
 }
 
+# PostgreSQL's server programs are not in the PATH on Debian.
+postgres() {
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || [ "${CI:-}" != true ]
+}
+
+# Debian 12 has Valkey in its backports alone: that suite is added, from the
+# mirror that this machine uses already.
+valkey() {
+	command -v valkey-server >/dev/null 2>&1 && return 0
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && ! apt-cache policy valkey-server 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+		local release mirror
+		release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+		mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null | awk -v r="$release" '$2 == r { print $1; exit }')
+		if [ -n "$release" ] && [ -n "$mirror" ]; then
+			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release-backports main" >/etc/apt/sources.list.d/lanyard-tests-backports.list
+			updated=
+		fi
+	fi
+	need valkey-server valkey-server
+}
+
 machine() {
 	local ok=0
 	need gcc gcc || ok=1 # the race detector links with it
 	need chromium chromium || ok=1
 	need strace strace || ok=1
+	need redis-server redis-server || ok=1
+	valkey || ok=1
+	postgres || ok=1
 	return $ok
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -48,6 +49,9 @@ func given(cmd *cobra.Command, flag, env string) string {
 	return os.Getenv(env)
 }
 
+// beforeStart are the commands that make a data directory which is not there.
+var beforeStart = []string{"lanyard users add", "lanyard users import", "lanyard clients add"}
+
 // connect finds out whom to ask.
 func connect(cmd *cobra.Command) (*caller, error) {
 	if base := given(cmd, "server", "LANYARD_SERVER"); base != "" {
@@ -62,8 +66,8 @@ func connect(cmd *cobra.Command) (*caller, error) {
 	}
 	// Only users and clients may be added before the first start; everything else
 	// would make an empty place and report success on it.
-	if _, err := os.Stat(cfg.Data); errors.Is(err, os.ErrNotExist) && !strings.HasPrefix(cmd.CommandPath(), "lanyard users") && !strings.HasPrefix(cmd.CommandPath(), "lanyard clients") {
-		return nil, fmt.Errorf("setting data: %s is not there; name the data directory of the server with --data", cfg.Data)
+	if _, err := os.Stat(cfg.Data); errors.Is(err, os.ErrNotExist) && !slices.Contains(beforeStart, cmd.CommandPath()) {
+		return nil, server.NoData(cfg.Data)
 	}
 	s, err := server.Open(cmd.Context(), cfg, server.Options{Drivers: drivers, Logs: quiet{cmd.ErrOrStderr()}})
 	if err != nil {

@@ -82,6 +82,7 @@ func TestNoFlagTakesASecret(t *testing.T) {
 	harmless := map[string]string{
 		"password-stdin": "bool", "password-min-length": "string", "password-words": "stringSlice",
 		"access-token-ttl": "string", "token-idle-timeout": "string", "tls-key": "string", "credentials": "string",
+		"secret-file": "string",
 	}
 	seen := 0
 	for _, cmd := range commands(rootCommand()) {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -84,6 +86,9 @@ func keysForget() *cobra.Command {
 		cfg, _, err := load(cmd)
 		if err != nil {
 			return err
+		}
+		if _, err := os.Stat(cfg.Data); errors.Is(err, os.ErrNotExist) {
+			return server.NoData(cfg.Data)
 		}
 		if err := server.ForgetSecret(cmd.Context(), drivers, cfg); err != nil {
 			return err

@@ -9,13 +9,26 @@ import (
 	"runtime/debug"
 	"slices"
 	"testing"
+
+	"github.com/lanyard-go/lanyard/internal/engines"
 )
 
 // binary is the program under test, built once for each run of the tests. It has
 // the race detector in it if the tests have.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+// postgresServer is shared by the tests that need one, each with databases of
+// its own.
+var postgresServer engines.SharedPostgres
+
+func TestMain(m *testing.M) {
+	code := buildAndRun(m)
+	if err := postgresServer.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 func buildAndRun(m *testing.M) int {
 	// Tests here wait for processes, disks and clocks more than they compute.

@@ -14,7 +14,39 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	cmd := group("migrate", "the database schema", "  lanyard migrate status")
+	cmd := group("migrate", "the database schema, and moving sessions between stores",
+		"  lanyard migrate status\n  lanyard migrate --from sqlite:lanyard-data/sessions.db --to postgres://lanyard@db.example/lanyard?sslmode=verify-full")
+	cmd.Long = `Without a subcommand, --from and --to move the sessions of one store into
+another, empty one. Stop the server first. Nobody is signed out, and what has
+ended stays ended. The first store is marked, so that no server starts on it by
+mistake; point --store at the second one. The same command finishes a move that
+was interrupted.`
+	addFlags(cmd, "data", "insecure-plaintext-store")
+	from := cmd.Flags().String("from", "", "the store the sessions are in")
+	to := cmd.Flags().String("to", "", "the empty store they shall be in")
+	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > 0:
+			return usage("unknown command %q; see %s --help", args[0], cmd.CommandPath())
+		case *from == "" && *to == "":
+			return cmd.Help()
+		}
+		if *from == "" || *to == "" {
+			return usage("--from and --to go together")
+		}
+		cfg, _, err := load(cmd)
+		if err != nil {
+			return err
+		}
+		moved, err := server.Move(cmd.Context(), drivers, cfg, *from, *to)
+		if err != nil {
+			return err
+		}
+		return show(cmd, moved, func(w io.Writer) {
+			fmt.Fprintf(w, "moved %d sessions and %d feed entries from %s to %s\nstart the server with --store set to that address\n", moved.Records, moved.Entries, moved.From, moved.To)
+		})
+	}
 	status := &cobra.Command{Use: "status", Short: "show schema versions", Example: "  lanyard migrate status", Args: exactly(0)}
 	up := &cobra.Command{Use: "up", Short: "bring the schema to this program's version", Example: "  lanyard migrate up", Args: exactly(0)}
 	for _, sub := range []*cobra.Command{status, up} {

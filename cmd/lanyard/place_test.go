@@ -210,7 +210,7 @@ func TestADatabaseThatAnotherProcessLocksStopsTheStart(t *testing.T) {
 	t.Parallel()
 	data := dataDir(t)
 	start(t, data).stop(t)
-	for setting, name := range map[string]string{"setting store: ": "sessions.db", "opening the directory ": "directory.db"} {
+	for setting, name := range map[string]string{"setting store: ": "sessions.db", "setting directory: ": "directory.db"} {
 		unlock := lockDatabase(t, filepath.Join(data, name), "PRAGMA locking_mode = EXCLUSIVE")
 		code, said := refused(t, data)
 		if code != 1 || !strings.Contains(said, setting) || !strings.Contains(said, name) || !strings.Contains(said, "locked") {

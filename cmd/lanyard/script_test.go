@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "write the output that scripts compare w
 // at a terminal does. Besides testscript's own commands they know:
 //
 //	serve [ARG...]            start a server on ./lanyard-data; $URL is its address
-//	stop                      interrupt it; it must exit with 0
+//	halt                      interrupt it; it must exit with 0. (A stop is
+//	                          testscript's own end of a script.)
 //	crash                     kill it with SIGKILL
 //	code N PROGRAM [ARG...]   run a program, which must exit with N
 //	http N METHOD PATH [HEADER...] [BODY]
@@ -45,7 +46,7 @@ func TestCommands(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": scriptServe, "stop": scriptStop, "crash": scriptCrash, "code": scriptCode,
+			"serve": scriptServe, "halt": scriptHalt, "crash": scriptCrash, "code": scriptCode,
 			"http": scriptHTTP, "capture": scriptCapture, "mode": scriptMode,
 		},
 	})
@@ -100,7 +101,7 @@ func end(ts *testscript.TestScript, how func(*process) error) *process {
 	return p
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+func scriptHalt(ts *testscript.TestScript, neg bool, args []string) {
 	p := end(ts, func(p *process) error { return p.cmd.Process.Signal(os.Interrupt) })
 	if p.code != 0 {
 		ts.Fatalf("the server stopped with code %d", p.code)

@@ -52,7 +52,7 @@ func serve(cmd *cobra.Command, cfg server.Config) error {
 		return err
 	}
 	defer l.Close()
-	s, err := server.Open(ctx, cfg, server.Options{Drivers: drivers, Logs: cmd.ErrOrStderr(), Addr: l.Addr(), Version: version()})
+	s, err := server.Open(ctx, cfg, server.Options{Drivers: drivers, Logs: cmd.ErrOrStderr(), Addr: l.Addr()})
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func format(v reflect.Value) string {
 	case time.Duration:
 		return x.String()
 	case string:
-		return fmt.Sprintf("%q", x)
+		return fmt.Sprintf("%q", server.Hidden(x))
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]"
 	default:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +76,41 @@ func TestARequestInFlightFinishesAfterSIGTERM(t *testing.T) {
 	}
 	if out := p.lanyard(t, "", "sessions", "list", "--subject", "ada", "--json"); !strings.Contains(out, `"sid"`) {
 		t.Errorf("the login that was answered is lost: %s", out)
+	}
+}
+
+// Whoever does not want to wait for requests presses Ctrl-C once more.
+func TestASecondInterruptStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, dataDir(t), "--shutdown-timeout", "1h")
+	inFlight(t, p, "/v1/login", loginBody("ada", goodPassword, "token"))
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	// The first one has arrived when nobody new is let in.
+	for end := time.Now().Add(patience); ; {
+		c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			break
+		}
+		if err == nil {
+			c.Close()
+		}
+		if time.Now().After(end) {
+			t.Fatalf("connections are still taken: %v", err)
+		}
+	}
+	select {
+	case <-p.exited:
+		t.Fatal("the server stopped with a request in flight")
+	default:
+	}
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t)
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != os.Interrupt {
+		t.Errorf("it ended with %v:\n%s", p.cmd.ProcessState, p.log)
 	}
 }
 

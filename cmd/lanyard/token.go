@@ -56,6 +56,7 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 func tokenInspect() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "inspect [FILE]", Short: "show what a token says, without verifying it", Args: atMostOne,
+		Long:    "Shows what a token says, and each thing for which a verifier would refuse it, marked with an exclamation mark; then the exit code is 1. The signature is not checked: see lanyard token verify.",
 		Example: "  lanyard token inspect < token.txt",
 	}
 	cmd.Flags().Bool("json", false, "print JSON")
@@ -65,9 +66,16 @@ func tokenInspect() *cobra.Command {
 			return err
 		}
 		report := token.Inspect(text, time.Now())
-		return show(cmd, report, func(w io.Writer) {
-			fmt.Fprintf(w, "header   %s\npayload  %s\n%s", report.Header, report.Payload, report)
+		err = show(cmd, report, func(w io.Writer) {
+			if report.Header != "" || report.Payload != "" {
+				fmt.Fprintf(w, "header   %s\npayload  %s\n", report.Header, report.Payload)
+			}
+			fmt.Fprint(w, report)
 		})
+		if n := report.Problems(); err == nil && n > 0 {
+			return fmt.Errorf("a verifier would refuse this for %d of the reasons above", n)
+		}
+		return err
 	}
 	return cmd
 }

@@ -38,8 +38,8 @@ type manifest struct {
 // The file appears whole or not at all, readable by its owner alone, and an
 // existing file is not overwritten.
 func (s *Server) Backup(ctx context.Context, path string) error {
-	if s.sessions == nil {
-		return errors.New("sessions are in memory only, there is nothing to back up")
+	if s.sessions == nil || s.cfg.directory.kind != onSQLite {
+		return fmt.Errorf("sessions are in %s and users in %s: a backup is of SQLite databases; back the others up with the tools of their engine", s.cfg.store, s.cfg.directory)
 	}
 	if !filepath.IsAbs(path) {
 		return errors.New("the path must be absolute")
@@ -122,14 +122,14 @@ func Restore(ctx context.Context, d Drivers, cfg Config, path string, insecureKe
 	if err != nil {
 		return err
 	}
-	if r.storePath == "" {
-		return wrong("store", "a memory store has no place to restore to")
+	if r.store.kind != onSQLite || r.directory.kind != onSQLite {
+		return wrong("store", "a backup is of SQLite databases, and cannot be restored to %s and %s", r.store, r.directory)
 	}
 	dir := r.Data
 	if err := prepareData(dir); err != nil {
 		return err
 	}
-	lock, err := lockDir(dir)
+	lock, err := lockDir(dir, false)
 	if err != nil {
 		return err
 	}
@@ -145,14 +145,20 @@ func Restore(ctx context.Context, d Drivers, cfg Config, path string, insecureKe
 	staged := filepath.Join(stage, sessionsName)
 	if insecureKeepSessions {
 		err = keepable(ctx, d, dir, staged)
-	} else if err = fence(ctx, d, dir, r.storePath, staged); err != nil {
+	} else if err = fence(ctx, d, dir, r.store.address, staged); err != nil {
 		err = fmt.Errorf("raising the epoch of the restored sessions: %w", err)
 	}
 	if err != nil {
 		return err
 	}
+	// Both places are looked at before anything is replaced.
+	for setting, path := range map[string]string{"store": r.store.address, "directory": r.directory.address} {
+		if dir := filepath.Dir(path); !exists(dir) {
+			return wrong(setting, "%s is not there; make it first", dir)
+		}
+	}
 	now := time.Now().UTC()
-	for name, target := range map[string]string{sessionsName: r.storePath, directoryName: r.dirPath} {
+	for name, target := range map[string]string{sessionsName: r.store.address, directoryName: r.directory.address} {
 		if err := replace(filepath.Join(stage, name), target, now); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,12 +20,14 @@ import (
 // the flag is --name, the environment LANYARD_NAME with underscores, the key in
 // lanyard.toml name with underscores.
 type Config struct {
-	Listen      string `setting:"listen" default:"127.0.0.1:8080" help:"address to serve on"`
-	AdminListen string `setting:"admin-listen" help:"address of their own for the administrative endpoints and metrics"`
-	Data        string `setting:"data" default:"./lanyard-data" help:"data directory: database, keys, audit trail"`
-	Store       string `setting:"store" default:"sqlite" help:"session store: sqlite, sqlite:PATH or memory:"`
-	Directory   string `setting:"directory" help:"users and clients: sqlite:PATH (default: in the data directory)"`
-	Issuer      string `setting:"issuer" help:"external address (default http://localhost:PORT, https with TLS)"`
+	Listen                 string `setting:"listen" default:"127.0.0.1:8080" help:"address to serve on"`
+	AdminListen            string `setting:"admin-listen" help:"address of their own for the administrative endpoints and metrics"`
+	Data                   string `setting:"data" default:"./lanyard-data" help:"data directory: database, keys, audit trail"`
+	Store                  string `setting:"store" default:"sqlite" help:"session store: sqlite, sqlite:PATH, memory:, postgres://..., redis://..., rediss://... or redis-cluster://h1,h2,h3"`
+	Directory              string `setting:"directory" help:"users, clients and keys: sqlite:PATH (default: in the data directory) or postgres://..."`
+	SecretFile             string `setting:"secret-file" help:"file with the server secret, when several machines share one (default: in the data directory)"`
+	InsecurePlaintextStore bool   `setting:"insecure-plaintext-store" help:"permit connections to stores beyond this machine without TLS"`
+	Issuer                 string `setting:"issuer" help:"external address (default http://localhost:PORT, https with TLS)"`
 
 	TLSCert       string `setting:"tls-cert" help:"certificate file (PEM)"`
 	TLSKey        string `setting:"tls-key" help:"its private key file (PEM)"`
@@ -94,8 +95,8 @@ type resolved struct {
 	base      string // where the server can be reached from this machine
 	tls       bool
 	proxies   []netip.Prefix
-	storePath string // of SQLite; empty for memory
-	dirPath   string
+	store     engine
+	directory engine
 }
 
 // resolve checks the configuration before anything is opened or made.
@@ -262,31 +263,6 @@ func settingOf(err error) error {
 	return wrong(cmp.Or(names[field], field), "%s", problem)
 }
 
-// places decides where things are kept.
-func (r *resolved) places() error {
-	switch scheme, rest, _ := strings.Cut(r.Store, ":"); scheme {
-	case "sqlite":
-		r.storePath = cmp.Or(rest, filepath.Join(r.Data, "sessions.db"))
-	case "memory":
-		if rest != "" {
-			return wrong("store", "memory: takes nothing behind the colon")
-		}
-	case "postgres", "redis", "rediss", "redis-cluster":
-		return wrong("store", "%s:// is not available in this version; use sqlite, sqlite:PATH or memory:", scheme)
-	default:
-		return wrong("store", "%q is not sqlite, sqlite:PATH or memory:", r.Store)
-	}
-	switch scheme, rest, _ := strings.Cut(r.Directory, ":"); scheme {
-	case "", "sqlite":
-		r.dirPath = cmp.Or(rest, filepath.Join(r.Data, "directory.db"))
-	case "postgres":
-		return wrong("directory", "postgres:// is not available in this version; use sqlite:PATH")
-	default:
-		return wrong("directory", "%q is not sqlite:PATH", r.Directory)
-	}
-	return nil
-}
-
 func checkOrigin(o string) error {
 	u, err := url.Parse(o)
 	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" ||
@@ -336,7 +312,7 @@ func Effective(c Config) (p lanyard.Policy, derived map[string]string, err error
 	}
 	p, err = r.policy.Resolve()
 	derived = map[string]string{
-		"issuer": strconv.Quote(r.issuer), "directory": strconv.Quote("sqlite:" + r.dirPath),
+		"issuer": strconv.Quote(r.issuer), "directory": strconv.Quote(r.directory.String()),
 		"cookie-name": strconv.Quote(lanyard.DefaultCookieName),
 	}
 	return p, derived, err

@@ -121,7 +121,7 @@ func (s *Server) sessionPage(w http.ResponseWriter, r *http.Request, status int,
 		s.fail(w, r, err)
 		return
 	}
-	records, err := s.trail.Query(audit.Filter{SID: sid.String(), Limit: 200, Newest: true})
+	records, err := s.history(audit.Filter{SID: sid.String(), Limit: 200})
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -71,13 +71,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error 
 		}
 		list = append(list, served{s.httpServer(s.admin), secured(al, conf)})
 	}
-	sock, err := listenSocket(s.cfg.Data)
-	if err != nil {
-		return err
+	// One of those that share a data directory answers its commands.
+	if !s.cfg.store.shared() || !socketAnswers(s.cfg.Data) {
+		sock, err := listenSocket(s.cfg.Data)
+		if err != nil {
+			return err
+		}
+		defer os.Remove(filepath.Join(s.cfg.Data, SocketName))
+		local := s.httpServer(s.local)
+		local.ReadTimeout, local.WriteTimeout = 0, 0 // imports and backups take their time
+		list = append(list, served{local, sock})
 	}
-	local := s.httpServer(s.local)
-	local.ReadTimeout, local.WriteTimeout = 0, 0 // imports and backups take their time
-	list = append(list, served{local, sock})
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -106,7 +110,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error 
 			one.srv.Close()
 		}
 	}
-	os.Remove(filepath.Join(s.cfg.Data, SocketName))
 	s.hooks.Wait()
 	s.note(audit.ServerStopped)
 	stopWork()
@@ -152,6 +155,22 @@ func listenSocket(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("making the command socket: %w", err)
 	}
 	return l, nil
+}
+
+// socketAnswers reports whether another process serves the commands on a data
+// directory.
+func socketAnswers(dir string) bool {
+	short, done, err := ShortPath(dir)
+	if err != nil {
+		return false
+	}
+	defer done()
+	c, err := net.Dial("unix", filepath.Join(short, SocketName))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // ShortPath returns another name for a directory that fits into the 108 bytes of

@@ -12,14 +12,19 @@ import (
 var ErrBusy = errors.New("the data directory is in use by another lanyard process")
 
 // lockDir keeps other processes off a data directory whose stores have one
-// owner. The lock goes with the process, however it dies.
-func lockDir(dir string) (*os.File, error) {
+// owner. With shared, those that share too may come. The lock goes with the
+// process, however it dies.
+func lockDir(dir string, shared bool) (*os.File, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("setting data: opening the lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	if err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("setting data: %s: %w; stop it, or give this one a --data of its own", dir, ErrBusy)

@@ -88,6 +88,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, name, pw string,
 	ctx := s.withSource(r)
 	l.Subject, l.Methods, l.Class, l.Request = user.Name, []string{"pwd"}, classPassword, r
 	g, err := s.m.Start(ctx, l)
+	if lanyard.CauseOf(err) == lanyard.CauseDisabled {
+		return nil, directory.ErrInvalidCredentials // disabled just now; looks like before
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -208,8 +211,12 @@ func (s *Server) elevate(w http.ResponseWriter, r *http.Request) {
 // confirm lifts the request's own session by its user's password.
 func (s *Server) confirm(r *http.Request, pw string) (*lanyard.Grant, error) {
 	v := lanyard.From(r.Context())
-	if _, err := s.authenticate(r, v.Subject(), pw); err != nil {
+	user, err := s.authenticate(r, v.Subject(), pw)
+	if err != nil {
 		return nil, err
+	}
+	if user.Name != v.Subject() {
+		return nil, directory.ErrInvalidCredentials // see newPassword
 	}
 	return s.m.Elevate(s.withSource(r), v, lanyard.Elevation{Methods: []string{"pwd"}, Class: classPassword})
 }
@@ -259,6 +266,12 @@ func (s *Server) newPassword(r *http.Request, current, chosen string, endOthers 
 	if err := s.m.Ready(ctx); err != nil {
 		return nil, err // nothing is changed that could not be followed by ends
 	}
+	// The directory finds a name in any letter case. A subject that a program
+	// vouched for before the name was the directory's is another one, and it is
+	// not the session of that user.
+	if u, err := s.dir.User(ctx, v.Subject()); err == nil && u.Name != v.Subject() {
+		return nil, directory.ErrInvalidCredentials
+	}
 	user, err := s.dir.ChangePassword(r.Context(), s.attempt(r, v.Subject(), current), directory.Secret(chosen))
 	if err != nil {
 		if errors.Is(err, directory.ErrInvalidCredentials) {
@@ -275,7 +288,11 @@ func (s *Server) newPassword(r *http.Request, current, chosen string, endOthers 
 	if v.Via() != lanyard.ChannelCookie || s.holds(r) != nil {
 		return nil, nil
 	}
-	return s.m.Elevate(ctx, v, lanyard.Elevation{Methods: []string{"pwd"}, Class: classPassword})
+	g, err := s.m.Elevate(ctx, v, lanyard.Elevation{Methods: []string{"pwd"}, Class: classPassword})
+	if lanyard.CauseOf(err) == lanyard.CauseStore {
+		return nil, notEnded("The password is changed, but this session's old cookie could not be ended. Sign out and in again.", err)
+	}
+	return g, err
 }
 
 // notEnded says that a change was made but the ends that belong to it were not:

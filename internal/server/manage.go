@@ -90,6 +90,9 @@ func (s *Server) adminAddUser(w http.ResponseWriter, r *http.Request) {
 // addUser adds a user without a password, and makes the link with which the
 // person chooses one: administrators never know anybody's password.
 func (s *Server) addUser(r *http.Request, in api.UserRequest) (*api.UserAdded, error) {
+	if err := s.m.Ready(r.Context()); err != nil {
+		return nil, err // nobody is added whose name could not be cleared
+	}
 	u, err := s.dir.AddUser(r.Context(), directory.NewUser{Name: in.Name, Admin: in.Admin})
 	if err != nil {
 		return nil, err
@@ -108,6 +111,33 @@ func (s *Server) userAdded(r *http.Request, u directory.User) error {
 		return notEnded("The user is added, but sessions that ran under the name could not be ended. Revoke them by subject.", err)
 	}
 	return nil
+}
+
+// usersImported does the same for many users at once: it goes through the
+// sessions, of which there are fewer than of users just imported.
+func (s *Server) usersImported(r *http.Request) error {
+	q := lanyard.Query{LiveAt: lanyard.TimeOf(s.now()), Limit: 1000}
+	for {
+		list, next, err := s.m.List(r.Context(), q)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			u, err := s.dir.User(r.Context(), v.Subject())
+			if errors.Is(err, directory.ErrNotFound) || err == nil && v.CreatedAt().After(u.Created) {
+				continue
+			}
+			if err == nil {
+				err = s.m.End(s.withSource(r), v.SID(), lanyard.EndOptions{Reason: lanyard.ReasonAdmin, By: who(r.Context()).name})
+			}
+			if err != nil && !errors.Is(err, lanyard.ErrNotFound) {
+				return err
+			}
+		}
+		if q.After = next; next == "" {
+			return nil
+		}
+	}
 }
 
 // resetLink makes a one-time link to choose a new password. The code stands
@@ -163,15 +193,15 @@ func (s *Server) setDisabled(r *http.Request, name string, disabled bool) (direc
 	if err := s.dir.SetDisabled(r.Context(), u.Name, disabled); err != nil {
 		return u, err
 	}
-	event := audit.UserEnabled
-	if disabled {
-		event = audit.UserDisabled
-		if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonDisabled, By: who(r.Context()).name}); err != nil {
-			return u, notEnded("The user is disabled and cannot sign in, but their sessions could not be ended. Disable them once more.", err)
-		}
-	}
-	s.adminEvent(r, audit.Event{Name: event, Subject: u.Name})
 	u.Disabled = disabled
+	if !disabled {
+		s.adminEvent(r, audit.Event{Name: audit.UserEnabled, Subject: u.Name})
+		return u, nil
+	}
+	s.adminEvent(r, audit.Event{Name: audit.UserDisabled, Subject: u.Name})
+	if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonDisabled, By: who(r.Context()).name}); err != nil {
+		return u, notEnded("The user is disabled and cannot sign in, but their sessions could not be ended. Disable them once more.", err)
+	}
 	return u, nil
 }
 
@@ -344,12 +374,15 @@ func (s *Server) localAddUser(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	u, err := s.dir.AddUser(r.Context(), directory.NewUser{Name: in.Name, Password: directory.Secret(in.Password), Admin: in.Admin})
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	var u directory.User
+	err := s.m.Ready(r.Context())
+	if err == nil {
+		u, err = s.dir.AddUser(r.Context(), directory.NewUser{Name: in.Name, Password: directory.Secret(in.Password), Admin: in.Admin})
 	}
-	if err := s.userAdded(r, u); err != nil {
+	if err == nil {
+		err = s.userAdded(r, u)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -366,20 +399,28 @@ func (s *Server) localSetPassword(w http.ResponseWriter, r *http.Request) {
 	}
 	u, err := s.dir.User(r.Context(), r.PathValue("name"))
 	if err == nil {
-		err = s.dir.SetPassword(r.Context(), u.Name, directory.Secret(in.Password))
+		err = s.m.Ready(r.Context())
 	}
 	if err == nil {
-		_, err = s.m.EndAll(r.Context(), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: "owner"})
+		err = s.dir.SetPassword(r.Context(), u.Name, directory.Secret(in.Password))
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.adminEvent(r, audit.Event{Name: audit.PasswordChanged, Subject: u.Name})
+	if _, err := s.m.EndAll(s.withSource(r), u.Name, lanyard.EndOptions{Reason: lanyard.ReasonPasswordChanged, By: "owner"}); err != nil {
+		s.fail(w, r, notEnded("The password is changed, but the sessions from before could not be ended. Set it once more, or revoke them by subject.", err))
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) localImport(w http.ResponseWriter, r *http.Request) {
+	if err := s.m.Ready(r.Context()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	res, err := s.dir.ImportUsers(r.Context(), io.LimitReader(r.Body, 1<<30))
 	if e, ok := errors.AsType[*directory.ImportError](err); ok {
 		err = bad("%v; nothing was imported", e)
@@ -389,6 +430,10 @@ func (s *Server) localImport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.adminEvent(r, audit.Event{Reason: "users imported", Attrs: map[string]string{"users": strconv.Itoa(res.Users)}})
+	if err := s.usersImported(r); err != nil {
+		s.fail(w, r, notEnded("The users are imported, but sessions that ran under their names could not all be ended. Revoke them by subject.", err))
+		return
+	}
 	writeJSON(w, http.StatusOK, map[string]int{"users": res.Users, "admins": res.Admins, "disabled": res.Disabled})
 }
 

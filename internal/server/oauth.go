@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -312,6 +313,9 @@ func (s *Server) introspectRefresh(ctx context.Context, c directory.Client, text
 func (s *Server) introspector(r *http.Request, form map[string]string) (directory.Client, error) {
 	auth := r.Header["Authorization"]
 	if len(auth) == 1 && len(auth[0]) > 7 && strings.EqualFold(auth[0][:7], "Bearer ") {
+		if _, also := form["client_secret"]; also {
+			return directory.Client{}, oauthBad("invalid_request", "The client authenticates in one way only.")
+		}
 		c, err := s.program(r.Context(), auth[0][7:])
 		if err != nil {
 			return directory.Client{}, err
@@ -375,6 +379,6 @@ func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/jwk-set+json; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(keysMaxAge.Seconds())))
 	w.Write(s.keys.JWKS(s.now()))
 }

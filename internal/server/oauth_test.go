@@ -224,11 +224,33 @@ func TestTheTokenEndpointIsRateLimited(t *testing.T) {
 	until429(400, func(i int) *answer {
 		return x.direct("192.0.2.2:1", "POST", "/v1/session/redeem", api.RedeemRequest{Code: "x"}, viaTLS)
 	})
-	// One client.
+	// One client, from many places and at any of the endpoints.
 	secret := x.program(directory.Client{ID: "orders", Grants: allGrants, MayIntrospect: true})
+	from := func(i int) string { return "198.51.100." + strconv.Itoa(i%250) + ":1" }
 	until429(2500, func(i int) *answer {
-		return x.direct("198.51.100."+strconv.Itoa(i%250)+":1", "POST", "/oauth2/introspect", url.Values{"token": {"x"}}, viaTLS, basicAuth("orders", secret))
+		return x.direct(from(i), "POST", "/oauth2/introspect", url.Values{"token": {"x"}}, viaTLS, basicAuth("orders", secret))
 	})
+	own := url.Values{"grant_type": {"client_credentials"}}
+	x.direct(from(1), "POST", "/oauth2/token", own, viaTLS, basicAuth("orders", secret)).want(429)
+	// A program has a pace of its own: a source that is over its limit does not
+	// hold it up, nor does one program another. A wrong secret has the pace of its
+	// source.
+	billing := x.program(directory.Client{ID: "billing", Grants: allGrants})
+	for range 400 {
+		x.direct("192.0.2.1:1", "POST", "/oauth2/token", own, viaTLS, basicAuth("billing", billing)).want(200)
+	}
+	if a := x.direct("192.0.2.1:1", "POST", "/oauth2/token", own, viaTLS, basicAuth("billing", "wrong")); a.status != 429 {
+		t.Errorf("a wrong secret from a source over its limit: got %d", a.status)
+	}
+	until429(2500, func(i int) *answer {
+		return x.direct(from(i), "POST", "/oauth2/token", own, viaTLS, basicAuth("billing", billing))
+	})
+	for _, path := range []string{"/oauth2/token", "/oauth2/revoke"} {
+		until429(400, func(i int) *answer {
+			return x.direct("192.0.2.3:1", "POST", path, url.Values{"token": {"x"}, "grant_type": {"refresh_token"}, "refresh_token": {"x"}}, viaTLS)
+		})
+		x.clock.advance(time.Minute)
+	}
 }
 
 // req: REVOKE-15, REVOKE-17, REVOKE-16

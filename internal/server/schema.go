@@ -23,12 +23,16 @@ func Schemas(ctx context.Context, d Drivers, cfg Config, up bool) ([]Schema, err
 	if err != nil {
 		return nil, err
 	}
-	if err := prepareData(r.Data); err != nil {
-		return nil, err
+	// Looking makes nothing, and a mistyped directory is not made to look new.
+	if !exists(r.Data) {
+		return nil, NoData(r.Data)
 	}
 	if up {
+		if err := prepareData(r.Data); err != nil {
+			return nil, err
+		}
 		// Reading may happen beside a server; changing may not.
-		lock, err := lockDir(r.Data)
+		lock, err := lockDir(r.Data, false)
 		if err != nil {
 			return nil, err
 		}
@@ -40,11 +44,11 @@ func Schemas(ctx context.Context, d Drivers, cfg Config, up bool) ([]Schema, err
 		read       func(*sql.DB) (version, latest int, err error)
 		up         func(*sql.DB) error
 	}{
-		{"directory", r.dirPath, func(db *sql.DB) (int, int, error) {
+		{"directory", r.directory.file(), func(db *sql.DB) (int, int, error) {
 			s, err := directory.Status(ctx, db)
 			return s.Current, s.Latest, err
 		}, func(db *sql.DB) error { _, err := directory.Up(ctx, db); return err }},
-		{"sessions", r.storePath, func(db *sql.DB) (int, int, error) {
+		{"sessions", r.store.file(), func(db *sql.DB) (int, int, error) {
 			s, err := sqlite.Status(ctx, db)
 			return s.Version, s.Latest, err
 		}, func(db *sql.DB) error { return sqlite.Migrate(ctx, db) }},
@@ -62,8 +66,25 @@ func Schemas(ctx context.Context, d Drivers, cfg Config, up bool) ([]Schema, err
 	return out, nil
 }
 
+// openFile opens a database, which in memory has no file to be made.
+func openFile(d Drivers, path string) (*sql.DB, error) {
+	if path == ":memory:" && d.SQLite != nil {
+		return d.SQLite(path)
+	}
+	return openSQL(d, path, "data")
+}
+
+// NoData says that a data directory, which a command needs, is not there.
+func NoData(dir string) error {
+	return wrong("data", "%s is not there; name the data directory of the server with --data", dir)
+}
+
 func schema(d Drivers, path string, bring bool, read func(*sql.DB) (int, int, error), up func(*sql.DB) error) (Schema, error) {
-	db, err := openSQL(d, path, "data")
+	name := path
+	if !bring && !exists(path) {
+		name = ":memory:" // it has the tables that a missing file has: none
+	}
+	db, err := openFile(d, name)
 	if err != nil {
 		return Schema{}, err
 	}

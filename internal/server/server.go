@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,15 +21,9 @@ import (
 	"github.com/lanyard-go/lanyard/internal/directory"
 	"github.com/lanyard-go/lanyard/internal/web"
 	"github.com/lanyard-go/lanyard/password"
-	"github.com/lanyard-go/lanyard/store/memory"
 	"github.com/lanyard-go/lanyard/store/sqlite"
 	"github.com/lanyard-go/lanyard/token"
 )
-
-// Drivers opens databases. The program that brings the drivers fills it in.
-type Drivers struct {
-	SQLite func(dsn string) (*sql.DB, error)
-}
 
 // Options are what a Server needs besides its settings.
 type Options struct {
@@ -38,7 +31,6 @@ type Options struct {
 	Logs    io.Writer        // operators' log; nil discards it
 	Now     func() time.Time // nil means time.Now
 	Addr    net.Addr         // the address really listened on, if already known
-	Version string           // for the log only
 }
 
 // Server is an open data directory with everything that serves it.
@@ -49,12 +41,12 @@ type Server struct {
 	now       func() time.Time
 	lock      *os.File
 	store     lanyard.Store
-	sessions  *sqlite.Store // nil on a memory store
-	sessionDB *sql.DB
+	sessions  *sqlite.Store // nil on another engine
 	dirDB     *sql.DB
 	dir       *directory.Directory
 	keys      *token.KeySet
 	trail     *audit.File
+	trailPath string
 	m         *lanyard.Manager
 	pages     *web.Pages
 	hasher    *password.Hasher
@@ -67,7 +59,6 @@ type Server struct {
 	local     http.Handler
 	closing   sync.Once
 	draining  atomic.Bool
-	version   string
 	closers   []func() error
 	hooks     sync.WaitGroup
 }
@@ -79,7 +70,10 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: r, now: o.Now, version: o.Version, level: new(slog.LevelVar)}
+	if err := errors.Join(r.encrypted(o.Drivers, r.store, "store"), r.encrypted(o.Drivers, r.directory, "directory")); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: r, now: o.Now, level: new(slog.LevelVar)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -93,7 +87,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Server, err error) {
 	if err := prepareData(r.Data); err != nil {
 		return nil, err
 	}
-	if s.lock, err = lockDir(r.Data); err != nil {
+	if s.lock, err = lockDir(r.Data, r.store.shared()); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.lock.Close)
@@ -132,19 +126,8 @@ func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-func (s *Server) openAudit() error {
-	path := filepath.Join(s.cfg.Data, "audit.log")
-	f, err := audit.OpenFile(path, audit.FileConfig{Now: s.now})
-	if err != nil {
-		return fmt.Errorf("opening the audit trail %s: %w", path, err)
-	}
-	s.trail = f
-	s.closers = append(s.closers, f.Close)
-	return nil
-}
-
 func (s *Server) openDirectory(ctx context.Context, d Drivers) error {
-	db, err := openSQL(d, s.cfg.dirPath, "directory")
+	db, err := s.cfg.openDirectoryDB(d)
 	if err != nil {
 		return err
 	}
@@ -159,68 +142,26 @@ func (s *Server) openDirectory(ctx context.Context, d Drivers) error {
 	}
 	s.dir, err = directory.Open(ctx, db, directory.Config{Hasher: s.hasher, Policy: s.policy, Now: s.now})
 	if err != nil {
-		return fmt.Errorf("opening the directory %s: %w", s.cfg.dirPath, err)
+		return wrong("directory", "opening %s: %v", s.cfg.directory, err)
 	}
-	return nil
-}
-
-func openSQL(d Drivers, path, setting string) (*sql.DB, error) {
-	if d.SQLite == nil {
-		return nil, wrong(setting, "this program was built without SQLite")
-	}
-	// The file is made here so that it never exists with a wider mode.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, wrong(setting, "opening the database: %v", err)
-	}
-	f.Close()
-	db, err := d.SQLite(sqlite.DSN(path))
-	if err != nil {
-		return nil, wrong(setting, "opening %s: %v", path, err)
-	}
-	return db, nil
-}
-
-func (s *Server) openStore(ctx context.Context, d Drivers) error {
-	if s.cfg.storePath == "" {
-		s.store = memory.New()
-		return nil
-	}
-	db, err := openSQL(d, s.cfg.storePath, "store")
-	if err != nil {
-		return err
-	}
-	s.sessionDB = db
-	s.closers = append(s.closers, db.Close)
-	// The lock on the data directory makes this process the only writer.
-	s.sessions, err = sqlite.New(ctx, db, sqlite.Config{Exclusive: true})
-	if err != nil {
-		return fmt.Errorf("setting store: opening %s: %w", s.cfg.storePath, err)
-	}
-	s.closers = append(s.closers, s.sessions.Close)
-	s.store = s.sessions
 	return nil
 }
 
 func (s *Server) openManager(ctx context.Context) error {
-	known, err := s.dir.Meta(ctx, secretMeta)
-	if err != nil && !errors.Is(err, directory.ErrNotFound) {
-		return fmt.Errorf("reading the directory: %w", err)
-	}
-	keys, err := loadKeys(s.cfg.Data, known == "")
+	secrets, err := openSecrets(ctx, s.dir, s.cfg.Data, s.cfg.SecretFile)
 	if err != nil {
 		return err
 	}
-	if err := s.checkFingerprint(ctx, keys); err != nil {
+	if err := s.checkNotedSecret(ctx, secrets.keys); err != nil {
 		return err
 	}
-	if s.keys, err = token.OpenKeys(filepath.Join(s.cfg.Data, "keys"), token.KeysConfig{Now: s.now}); err != nil {
+	if s.keys, err = secrets.signingKeys(ctx, s.dir, s.cfg.Data, s.cfg.directory.shared(), s.now); err != nil {
 		return fmt.Errorf("opening the signing keys: %w", err)
 	}
 	s.metrics = newMetrics(s)
 	s.m, err = lanyard.New(s.store, lanyard.Config{
 		Issuer: s.cfg.issuer, Audiences: s.cfg.Audience, Policy: s.cfg.policy,
-		Keys: keys, TokenKeys: s.keys,
+		Keys: secrets.keys, TokenKeys: s.keys,
 		Cookie:         lanyard.CookieConfig{Name: s.cfg.CookieName, Persistent: s.cfg.PersistentCookies},
 		TrustedOrigins: s.cfg.TrustedOrigin, TrustedProxies: s.cfg.proxies,
 		// Logins are authenticated by nothing yet and check where they come from
@@ -238,32 +179,11 @@ func (s *Server) openManager(ctx context.Context) error {
 	return s.raiseEpoch(ctx)
 }
 
-// checkFingerprint keeps a store from being used with secrets it was not made
-// with, which would sign everybody out.
-func (s *Server) checkFingerprint(ctx context.Context, keys *lanyard.Keys) error {
-	known, err := s.dir.Meta(ctx, secretMeta)
-	if errors.Is(err, directory.ErrNotFound) {
-		return s.dir.SetMeta(ctx, secretMeta, keys.Fingerprint())
-	}
-	if err != nil {
-		return fmt.Errorf("reading the directory: %w", err)
-	}
-	if !keys.Knows(known) {
-		return fmt.Errorf("the server secret in %s (fingerprint %s) is not the one this data directory was used with (%s); restore the right file, or if it is lost run: lanyard keys forget-secret, which signs everybody out",
-			filepath.Join(s.cfg.Data, secretName), keys.Fingerprint(), known)
-	}
-	if known == keys.Fingerprint() {
-		return nil
-	}
-	// A new secret was put in front of the old one, which is still kept.
-	return s.dir.SetMeta(ctx, secretMeta, keys.Fingerprint())
-}
-
 // raiseEpoch keeps the epoch beside the keys in step with the store. A store
 // behind it is one that was put back from a copy: it revives nobody.
 func (s *Server) raiseEpoch(ctx context.Context) error {
 	e, ok := s.store.(lanyard.Epochs)
-	if !ok || s.sessions == nil {
+	if !ok || s.cfg.store.kind == onMemory {
 		return nil
 	}
 	noted, err := readEpoch(s.cfg.Data)
@@ -355,7 +275,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) housekeeping(ctx context.Context) {
-	t := time.NewTicker(time.Minute)
+	t := time.NewTicker(reloadKeys)
 	defer t.Stop()
 	for n := 0; ; n++ {
 		if err := s.keys.Reload(); err != nil {
@@ -408,6 +328,3 @@ func (s *Server) TLSConfig() (*tls.Config, error) {
 	}
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
-
-// Now is the server's clock.
-func (s *Server) Now() time.Time { return s.now().UTC() }

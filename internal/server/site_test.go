@@ -391,14 +391,32 @@ func (x *site) live(subject string) int {
 
 // lockedLog collects what concurrent requests log.
 type lockedLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	word string
+	do   func()
 }
 
 func (l *lockedLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
+	var do func()
+	if l.do != nil && bytes.Contains(p, []byte(l.word)) {
+		do, l.do = l.do, nil
+	}
+	n, err := l.b.Write(p)
+	l.mu.Unlock()
+	if do != nil {
+		do()
+	}
+	return n, err
+}
+
+// when calls do once, at the first line with the word in it, in the middle of
+// the request that logs it. Do must not log anything.
+func (l *lockedLog) when(word string, do func()) {
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.b.Write(p)
+	l.word, l.do = word, do
 }
 
 func (l *lockedLog) String() string {

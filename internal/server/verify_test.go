@@ -98,6 +98,13 @@ func TestAForgedRequestDoesNotPassTheProxy(t *testing.T) {
 	ask(header("X-Forwarded-Host", "evil.example")).want(403, "cross_origin")
 	ask(header("X-Forwarded-Method", "GET"), header("Origin", "https://evil.example")).want(200)
 	ask(header("X-Forwarded-Method", "")).want(200)
+	// A method that is not known is judged like one that changes something.
+	for _, method := range []string{"PURGE", "get", "GET ", "GET\tx", "QUERY", "\"GET\"", "GET, POST", "HEAD\u00a0"} {
+		ask(header("X-Forwarded-Method", method), header("Origin", "https://evil.example")).want(403, "cross_origin")
+		ask(header("X-Forwarded-Method", method)).want(200)
+	}
+	ask(header("X-Forwarded-Method", "GET"), also("X-Forwarded-Method", "POST"), header("Origin", "https://evil.example")).want(403, "cross_origin")
+	ask(header("X-Forwarded-Method", "GET"), header("X-Original-Method", "POST"), header("Origin", "https://evil.example")).want(403, "cross_origin")
 	ask(header("X-Forwarded-Proto", "http")).want(400, "insecure_transport")
 	// It counts as activity, so that people who only use what is behind the proxy
 	// stay signed in.

@@ -1,0 +1,224 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/store/memory"
+	"github.com/lanyard-go/lanyard/store/postgres"
+	"github.com/lanyard-go/lanyard/store/redis"
+	"github.com/lanyard-go/lanyard/store/sqlite"
+)
+
+const (
+	// openTimeout bounds what a start asks of engines elsewhere.
+	openTimeout = 15 * time.Second
+
+	// maxClockGap is how far this machine's clock and the store server's may be
+	// apart at a start. Deadlines are computed by the nodes' clocks.
+	maxClockGap = time.Minute
+)
+
+// Facts about a store, kept beside its records.
+const (
+	noteSecret = "server-secret" // fingerprint of the secret its records were made with
+	noteMoved  = "moved"         // where its sessions went, and when
+	noteMoving = "moving"        // where sessions are being moved from
+)
+
+// openSessions opens a session store. Exclusive says that no other process
+// writes to a SQLite file. Close gives back what was opened.
+func (r *resolved) openSessions(ctx context.Context, d Drivers, e engine, setting string, exclusive bool) (store lanyard.Store, shut func() error, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := r.encrypted(d, e, setting); err != nil {
+		return nil, nil, err
+	}
+	switch e.kind {
+	case onSQLite:
+		store, shut, err = openSQLiteSessions(ctx, d, e, setting, exclusive)
+	case onPostgres:
+		store, shut, err = r.openPostgresSessions(ctx, d, e, setting)
+	case onRedis:
+		store, shut, err = r.openRedisSessions(ctx, d, e, setting)
+	default:
+		store, shut = memory.New(), func() error { return nil }
+	}
+	if err != nil && !errors.As(err, new(*SettingError)) {
+		err = wrong(setting, "opening %s: %v", e, err)
+	}
+	return store, shut, err
+}
+
+func openSQLiteSessions(ctx context.Context, d Drivers, e engine, setting string, exclusive bool) (lanyard.Store, func() error, error) {
+	db, err := openSQL(d, e.address, setting)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlite.New(ctx, db, sqlite.Config{Exclusive: exclusive})
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return store, func() error { return errors.Join(store.Close(), db.Close()) }, nil
+}
+
+func (r *resolved) openPostgresSessions(ctx context.Context, d Drivers, e engine, setting string) (lanyard.Store, func() error, error) {
+	db, err := r.openPostgres(d, e, setting)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := postgres.New(ctx, db.DB, postgres.Config{Listen: db.Listen})
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return store, func() error { return errors.Join(store.Close(), db.Close()) }, nil
+}
+
+func (r *resolved) openRedisSessions(ctx context.Context, d Drivers, e engine, setting string) (lanyard.Store, func() error, error) {
+	if d.Redis == nil {
+		return nil, nil, wrong(setting, "this program was built without Redis")
+	}
+	cfg, shut, err := d.Redis(e.address)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := redis.New(ctx, cfg)
+	if err != nil {
+		shut()
+		return nil, nil, err
+	}
+	return store, func() error { shut(); return nil }, nil
+}
+
+// openSQL opens a SQLite file, and makes it if need be.
+func openSQL(d Drivers, path, setting string) (*sql.DB, error) {
+	if d.SQLite == nil {
+		return nil, wrong(setting, "this program was built without SQLite")
+	}
+	// The file is made here so that it never exists with a wider mode.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, wrong(setting, "opening the database: %v", err)
+	}
+	f.Close()
+	db, err := d.SQLite(sqlite.DSN(path))
+	if err != nil {
+		return nil, wrong(setting, "opening %s: %v", path, err)
+	}
+	return db, nil
+}
+
+// openDirectoryDB opens the database of users, clients and keys.
+func (r *resolved) openDirectoryDB(d Drivers) (*sql.DB, error) {
+	if r.directory.kind == onSQLite {
+		return openSQL(d, r.directory.address, "directory")
+	}
+	db, err := r.openPostgres(d, r.directory, "directory")
+	if err != nil {
+		return nil, err
+	}
+	return db.DB, nil
+}
+
+// openStore opens the session store and looks whether it can be relied on.
+func (s *Server) openStore(ctx context.Context, d Drivers) error {
+	// The lock on the data directory makes this process the only writer of a
+	// SQLite store.
+	store, shut, err := s.cfg.openSessions(ctx, d, s.cfg.store, "store", true)
+	if err != nil {
+		return err
+	}
+	s.store = store
+	s.closers = append(s.closers, shut)
+	s.sessions, _ = store.(*sqlite.Store)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := s.checkMoved(ctx); err != nil {
+		return err
+	}
+	if err := s.checkClock(ctx); err != nil {
+		return err
+	}
+	if i, ok := store.(lanyard.Inspector); ok {
+		found, err := i.Inspect(ctx)
+		if err != nil {
+			return wrong("store", "looking at the settings of %s: %v", s.cfg.store, err)
+		}
+		for _, sentence := range found {
+			s.log.Warn("the session store does not keep every promise", "store", s.cfg.store.String(), "why", sentence)
+		}
+	}
+	return nil
+}
+
+// checkMoved refuses a store whose sessions have been moved to another: what was
+// ended there since would be live again.
+func (s *Server) checkMoved(ctx context.Context) error {
+	n, ok := s.store.(lanyard.Noter)
+	if !ok {
+		return nil
+	}
+	moved, err := n.Note(ctx, noteMoved, "", "")
+	if err != nil {
+		return wrong("store", "reading from %s: %v", s.cfg.store, err)
+	}
+	if moved != "" {
+		return wrong("store", "the sessions of %s were moved to %s; use that store, since sessions ended there would be live again here", s.cfg.store, moved)
+	}
+	moving, err := n.Note(ctx, noteMoving, "", "")
+	if err != nil {
+		return wrong("store", "reading from %s: %v", s.cfg.store, err)
+	}
+	if moving != "" {
+		return wrong("store", "moving sessions from %s into %s was not finished; run lanyard migrate --from %s --to %s again", moving, s.cfg.store, moving, s.cfg.store)
+	}
+	return nil
+}
+
+// checkClock finds a machine whose clock is wrong, which would end sessions too
+// early or keep them too long.
+func (s *Server) checkClock(ctx context.Context) error {
+	c, ok := s.store.(lanyard.Clocked)
+	if !ok {
+		return nil
+	}
+	before := s.now()
+	theirs, err := c.Clock(ctx)
+	if err != nil {
+		return wrong("store", "asking %s for its clock: %v", s.cfg.store, err)
+	}
+	after := s.now()
+	switch {
+	case theirs.After(after.Add(maxClockGap)):
+		return wrong("store", "this machine's clock is %v behind that of %s; set the clocks right (NTP) and start again", theirs.Sub(after).Round(time.Second), s.cfg.store)
+	case theirs.Before(before.Add(-maxClockGap)):
+		return wrong("store", "this machine's clock is %v ahead of that of %s; set the clocks right (NTP) and start again", before.Sub(theirs).Round(time.Second), s.cfg.store)
+	}
+	return nil
+}
+
+// checkNotedSecret keeps a node out whose server secret is not the one that the
+// sessions in the store were made with: it could check none of them.
+func (s *Server) checkNotedSecret(ctx context.Context, keys *lanyard.Keys) error {
+	n, ok := s.store.(lanyard.Noter)
+	if !ok {
+		return nil
+	}
+	known, err := n.Note(ctx, noteSecret, "", keys.Fingerprint())
+	if err == nil && known != keys.Fingerprint() && keys.Knows(known) {
+		// A new secret was put in front of the old one, which is still kept.
+		known, err = n.Note(ctx, noteSecret, known, keys.Fingerprint())
+	}
+	if err != nil {
+		return fmt.Errorf("setting store: noting the server secret's fingerprint in %s: %w", s.cfg.store, err)
+	}
+	if !keys.Knows(known) {
+		return wrong("store", "the sessions in %s were made with another server secret (fingerprint %s, this node has %s); nodes that share a store share the secret: copy the file and name it with secret-file", s.cfg.store, known, keys.Fingerprint())
+	}
+	return nil
+}
