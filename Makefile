@@ -1,6 +1,10 @@
 # make test does everything that .ci/run does; see CONTRIBUTING.md.
 
-.PHONY: test soak bench screenshots sbom
+.PHONY: build test soak bench screenshots sbom
+
+# The program as it is released, without debug information.
+build:
+	go build -trimpath -ldflags="-s -w" -o lanyard ./cmd/lanyard
 
 test:
 	@bash scripts/test.sh

@@ -201,7 +201,7 @@ type End struct {
 // Ended is the outcome of [Store.Revoke] and [Store.Prune].
 type Ended struct {
 	Records []*Record // those that this call ended, as they are now
-	Cursor  string    // of the last entry appended; empty if none was
+	Cursor  string    // behind the last entry appended; empty if none was. Entries of other partitions may come again after it
 	Epoch   uint64    // the epoch that was raised, if one was
 	More    bool      // Prune: call again
 }

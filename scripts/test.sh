@@ -88,6 +88,15 @@ vulnerabilities() {
 	return 1
 }
 
+# Reflection by method name makes the linker keep every exported method, and the
+# program grows by megabytes.
+reflection() {
+	local out
+	out=$(go build -ldflags=-dumpdep -o "$log.program" ./cmd/lanyard 2>&1) || { tail -n 5 <<<"$out"; return 1; }
+	rm -f "$log.program"
+	! grep -m 5 '<ReflectMethod>' <<<"$out"
+}
+
 # Every nested module is tested like the main one.
 nested() {
 	local ok=0 mod
@@ -126,6 +135,7 @@ step "go vet" go vet ./...
 step "staticcheck" go run "$STATICCHECK" ./...
 step "govulncheck" vulnerabilities
 step "go build" go build ./...
+step "no reflection by name" reflection
 step "go test -race" go test -race -timeout 25m ./...
 step "nested modules" nested
 step "fuzzing" fuzz

@@ -17,7 +17,7 @@ type AccountView struct {
 }
 
 // Account writes the account page.
-func (p *Pages) Account(w io.Writer, v AccountView) error { return p.render(w, "account", v) }
+func (p *Pages) Account(w io.Writer, v AccountView) error { return render(w, "account", p.account(v)) }
 
 // This is the current session, nil when none is marked.
 func (v AccountView) This() *SessionRow {

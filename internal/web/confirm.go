@@ -33,5 +33,5 @@ type Field struct{ Name, Value string }
 func (p *Pages) ConfirmIdentity(w io.Writer, v ConfirmView) error {
 	v.Target = local(v.Target, "/account/confirm")
 	v.ReturnTo = local(v.ReturnTo, "/account")
-	return p.render(w, "confirm", v)
+	return render(w, "confirm", p.confirm(v))
 }

@@ -15,7 +15,7 @@ type ConsoleAuditView struct {
 
 // ConsoleAudit writes the audit trail.
 func (p *Pages) ConsoleAudit(w io.Writer, v ConsoleAuditView) error {
-	return p.render(w, "consoleaudit", v)
+	return render(w, "console audit", p.consoleAudit(v))
 }
 
 // NextURL is the address of the next page.

@@ -41,5 +41,5 @@ type HealthCheck struct {
 
 // ConsoleHealth writes the health page.
 func (p *Pages) ConsoleHealth(w io.Writer, v ConsoleHealthView) error {
-	return p.render(w, "consolehealth", v)
+	return render(w, "console health", p.consoleHealth(v))
 }

@@ -26,7 +26,21 @@ type KeyRow struct {
 // Withdrawable reports whether the key is trusted by anybody, so that there is something to withdraw.
 func (k KeyRow) Withdrawable() bool { return k.State != "withdrawn" }
 
+// untilLabel says what happens at Until.
+func (k KeyRow) untilLabel() string {
+	switch k.State {
+	case "signing":
+		return "Signs until"
+	case "next":
+		return "Signs from"
+	case "withdrawn":
+		return "Withdrawn"
+	default:
+		return "Trusted until"
+	}
+}
+
 // ConsoleKeys writes the list of signing keys.
 func (p *Pages) ConsoleKeys(w io.Writer, v ConsoleKeysView) error {
-	return p.render(w, "consolekeys", v)
+	return render(w, "console keys", p.consoleKeys(v))
 }

@@ -39,5 +39,5 @@ type Ending struct {
 
 // ConsoleSession writes the page of one session.
 func (p *Pages) ConsoleSession(w io.Writer, v ConsoleSessionView) error {
-	return p.render(w, "consolesession", v)
+	return render(w, "console session", p.consoleSession(v))
 }

@@ -31,11 +31,23 @@ type Overview struct {
 
 // ConsoleSessions writes the list of live sessions.
 func (p *Pages) ConsoleSessions(w io.Writer, v ConsoleSessionsView) error {
-	return p.render(w, "consolesessions", v)
+	return render(w, "console sessions", p.consoleSessions(v))
 }
 
 // Searching reports whether the list is narrowed.
 func (v ConsoleSessionsView) Searching() bool { return v.Query != "" || v.Channel != "" }
+
+// narrowing ends the sentence "no live session matches".
+func (v ConsoleSessionsView) narrowing() string {
+	var s string
+	if v.Query != "" {
+		s += " “" + v.Query + "”"
+	}
+	if v.Channel != "" {
+		s += " among " + v.Channel + " sessions"
+	}
+	return s
+}
 
 // FirstURL is the first page of the same search.
 func (v ConsoleSessionsView) FirstURL() string { return v.link("") }

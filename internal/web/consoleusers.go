@@ -44,7 +44,7 @@ type ResetLink struct {
 
 // ConsoleUsers writes the list of users.
 func (p *Pages) ConsoleUsers(w io.Writer, v ConsoleUsersView) error {
-	return p.render(w, "consoleusers", v)
+	return render(w, "console users", p.consoleUsers(v))
 }
 
 // NextURL is the address of the next page.

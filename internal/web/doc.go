@@ -27,4 +27,8 @@
 //	GET  /console/health                 -  (only when a tab leads there)
 //
 // Every POST form also carries csrf_token from [Page.CSRFToken].
+//
+// The pages are the .templ files, from which templ makes the _templ.go files beside them; both are kept.
 package web
+
+//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path .

@@ -21,5 +21,5 @@ type ErrorView struct {
 // Error writes the error page. The caller sets the status of the response.
 func (p *Pages) Error(w io.Writer, v ErrorView) error {
 	v.RetryPath = local(v.RetryPath, "")
-	return p.render(w, "error", v)
+	return render(w, "error", p.errorPage(v))
 }

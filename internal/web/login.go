@@ -22,5 +22,5 @@ type LoginView struct {
 // Login writes the login page.
 func (p *Pages) Login(w io.Writer, v LoginView) error {
 	v.ReturnTo = local(v.ReturnTo, "")
-	return p.render(w, "login", v)
+	return render(w, "login", p.login(v))
 }

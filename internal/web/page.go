@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"strings"
 	"time"
 )
@@ -32,16 +33,6 @@ type Notice struct {
 	Problem bool // announced at once (role=alert) instead of politely (role=status)
 }
 
-// consoleTabs are the sections of the console this package has a page for in every installation.
-func consoleTabs() []Tab {
-	return []Tab{
-		{Label: "Sessions", Path: "/console"},
-		{Label: "Users", Path: "/console/users"},
-		{Label: "Keys", Path: "/console/keys"},
-		{Label: "Audit", Path: "/console/audit"},
-	}
-}
-
 // local keeps links of a page on its own origin. The caller has checked them already; a page that asks for a password
 // does not rely on that.
 func local(path, fallback string) string {
@@ -50,3 +41,6 @@ func local(path, fallback string) string {
 	}
 	return path
 }
+
+// route puts an id into a path as one segment, whatever the id is made of.
+func route(prefix, id, suffix string) string { return prefix + url.PathEscape(id) + suffix }

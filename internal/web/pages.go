@@ -2,19 +2,18 @@ package web
 
 import (
 	"bytes"
-	"embed"
+	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-)
 
-//go:embed templates/*.html
-var templateFiles embed.FS
+	"github.com/a-h/templ"
+)
 
 // Config says what the pages are called. The zero value is usable.
 type Config struct {
@@ -42,10 +41,10 @@ type Pages struct {
 	tabs      []Tab
 	reportURI string
 	assets    *assetSet
-	byName    map[string]*template.Template
 }
 
-// New parses the embedded templates. Its errors name the field of cfg that is wrong.
+// New prepares the pages. Its errors name the field of cfg that is wrong. It refuses to work while the environment asks templ for
+// its development mode.
 func New(cfg Config) (*Pages, error) {
 	if cfg.ServiceName == "" {
 		cfg.ServiceName = "lanyard"
@@ -61,21 +60,20 @@ func New(cfg Config) (*Pages, error) {
 	if err := checkReportURI(cfg.ReportURI); err != nil {
 		return nil, err
 	}
+	// In this mode templ reads the text of the pages from the directory for temporary files, where anybody may write.
+	if os.Getenv("TEMPL_DEV_MODE") == "true" {
+		return nil, errors.New("web: TEMPL_DEV_MODE must not be set where pages are served")
+	}
 	assets, err := loadAssets()
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{
+	return &Pages{
 		service:   cfg.ServiceName,
 		tabs:      append(consoleTabs(), cfg.Tabs...),
 		reportURI: cfg.ReportURI,
 		assets:    assets,
-		byName:    make(map[string]*template.Template),
-	}
-	if err := p.parse(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	}, nil
 }
 
 // checkReportURI keeps a value that would end the directive, or the header, out of the policy.
@@ -91,41 +89,15 @@ func checkReportURI(s string) error {
 	return nil
 }
 
-// parse builds one template set per page: the shared parts plus the page's own "title" and "body".
-func (p *Pages) parse() error {
-	base, err := template.New("").Funcs(p.funcs()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/icons.html")
-	if err != nil {
-		return fmt.Errorf("parsing shared templates: %w", err)
-	}
-	entries, err := templateFiles.ReadDir("templates")
-	if err != nil {
-		return fmt.Errorf("reading templates: %w", err)
-	}
-	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), ".html")
-		if name == "layout" || name == "parts" || name == "icons" {
-			continue
-		}
-		set, err := base.Clone()
-		if err == nil {
-			set, err = set.ParseFS(templateFiles, "templates/"+e.Name())
-		}
-		if err != nil {
-			return fmt.Errorf("parsing page %s: %w", name, err)
-		}
-		p.byName[name] = set
-	}
-	return nil
-}
-
-// render writes a page in one piece: a template that fails half way leaves nothing behind.
-func (p *Pages) render(w io.Writer, name string, view any) error {
+// render writes a page in one piece: one that fails half way leaves nothing behind. A page has nothing to wait for, so there is
+// no context to end it early.
+func render(w io.Writer, name string, page templ.Component) error {
 	var buf bytes.Buffer
-	if err := p.byName[name].ExecuteTemplate(&buf, "layout", view); err != nil {
-		return fmt.Errorf("rendering page %s: %w", name, err)
+	if err := page.Render(context.Background(), &buf); err != nil {
+		return fmt.Errorf("rendering %s page: %w", name, err)
 	}
 	if _, err := buf.WriteTo(w); err != nil {
-		return fmt.Errorf("writing page %s: %w", name, err)
+		return fmt.Errorf("writing %s page: %w", name, err)
 	}
 	return nil
 }

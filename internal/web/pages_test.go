@@ -35,6 +35,13 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 	}
 }
 
+func TestPagesAreNotReadFromTemporaryFiles(t *testing.T) {
+	t.Setenv("TEMPL_DEV_MODE", "true")
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "TEMPL_DEV_MODE") {
+		t.Errorf("New = %v, want an error about TEMPL_DEV_MODE", err)
+	}
+}
+
 func TestEveryPageIsADocumentOneCanFindOnesWayIn(t *testing.T) {
 	each(t, func(t *testing.T, _ state, page []element) {
 		for name, want := range map[string]int{"html": 1, "title": 1, "main": 1, "h1": 1, "body": 1} {

@@ -14,4 +14,4 @@ type ResetView struct {
 }
 
 // Reset writes the reset page.
-func (p *Pages) Reset(w io.Writer, v ResetView) error { return p.render(w, "reset", v) }
+func (p *Pages) Reset(w io.Writer, v ResetView) error { return render(w, "reset", p.reset(v)) }

@@ -44,3 +44,15 @@ func (r SessionRow) Program() string {
 
 // Bound reports whether a copy of the credential is useless without the device's key.
 func (r SessionRow) Bound() bool { return r.Binding == "dbsc" || r.Binding == "dpop" }
+
+// channel is the channel as people read it.
+func (r SessionRow) channel() string {
+	switch r.Channel {
+	case "cookie":
+		return "Cookie"
+	case "token":
+		return "Token"
+	default:
+		return r.Channel
+	}
+}

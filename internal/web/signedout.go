@@ -17,5 +17,5 @@ type SignedOutView struct {
 // SignedOut writes the signed-out page.
 func (p *Pages) SignedOut(w io.Writer, v SignedOutView) error {
 	v.ReturnTo = local(v.ReturnTo, "")
-	return p.render(w, "signedout", v)
+	return render(w, "signed out", p.signedOut(v))
 }

@@ -21,13 +21,12 @@ func (p *play) appended(entries ...lanyard.Entry) {
 	}
 }
 
-// entriesOfAll are those that a store may have once for each partition.
-func (p *play) entriesOfAll() map[lanyard.Entry]bool {
+// entries are all so far. Behind the cursor of an end, those of other partitions
+// may come again.
+func (p *play) entries() map[lanyard.Entry]bool {
 	again := make(map[lanyard.Entry]bool)
 	for _, l := range p.model.feed {
-		if partition(&l.entry) < 0 {
-			again[l.entry] = true
-		}
+		again[l.entry] = true
 	}
 	return again
 }
