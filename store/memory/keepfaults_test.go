@@ -162,6 +162,23 @@ var keepFaults = []fault{
 			return all, nil
 		}
 	}},
+	{"Prune cuts links when several records go at once", "Revoke reaches records handed off through several that were forgotten at once", func(b *broken) {
+		cut := false
+		count := func() int {
+			page, _ := b.Store.List(ctx, lanyard.Query{Limit: 1000})
+			return len(page.Records)
+		}
+		b.prune = func(p lanyard.Prune) (lanyard.Ended, error) {
+			before := count()
+			done, err := b.Store.Prune(ctx, p)
+			cut = cut || before-count() == 3
+			return done, err
+		}
+		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
+			e.KeepLinked = e.KeepLinked || cut && !e.SID.IsZero()
+			return b.Store.Revoke(ctx, e)
+		}
+	}},
 	{"Revoke minds no case in a subject", "Revoke of a subject takes its name by every byte", func(b *broken) {
 		b.revoke = func(e lanyard.End) (lanyard.Ended, error) {
 			if e.Except.IsZero() {

@@ -133,12 +133,20 @@ func (t *tx) removeEnded(p *lanyard.Prune, ended *lanyard.Ended) error {
 	if err != nil {
 		return err
 	}
+	left := make(map[string][]byte, len(gone)) // origins of those removed so far
 	for _, l := range gone {
 		if _, err := t.exec(sqlDelete, l.sid); err != nil {
 			return err
 		}
-		if l.origin != nil {
-			if _, err := t.exec(sqlInherit, l.origin, l.sid); err != nil {
+		// What is linked to this one is linked to its origin from now on, or if
+		// that went before it, to what took its place.
+		origin := l.origin
+		for next, ok := left[string(origin)]; ok; next, ok = left[string(origin)] {
+			origin = next
+		}
+		left[string(l.sid)] = origin
+		if origin != nil {
+			if _, err := t.exec(sqlInherit, origin, l.sid); err != nil {
 				return err
 			}
 		}

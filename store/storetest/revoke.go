@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/lanyard-go/lanyard"
+import (
+	"slices"
+
+	"github.com/lanyard-go/lanyard"
+)
 
 var revokeCases = []Case{
 	{"Revoke ends one record and appends to the feed", check(func(b *bed) {
@@ -99,6 +103,34 @@ var revokeCases = []Case{
 		b.wantIs("Get of the one in between", err, lanyard.ErrNotFound)
 		b.wantRecords("those ended", b.end(lanyard.End{SID: origin.SID}).Records, origin, watch)
 		b.wantEnded(watch, nil, lanyard.ReasonLinked, "somebody")
+	})},
+	{"Revoke reaches records handed off through several that were forgotten at once", check(func(b *bed) {
+		// The ones in between are made in both orders, since a store forgets them
+		// in an order of its own.
+		for _, turned := range []bool{false, true} {
+			origin := b.start("alice")
+			chain := []*lanyard.Record{b.record("alice"), b.record("alice"), b.record("alice")}
+			if turned {
+				slices.Reverse(chain)
+			}
+			before := origin
+			for _, r := range chain {
+				r.Origin, r.IdleExpiresAt = before.SID, now
+				before = r
+			}
+			for _, r := range chain {
+				b.create(r, lanyard.Limit{})
+			}
+			watch := b.linked(before)
+			for range 2 { // ends those in between, then forgets them
+				b.prune(lanyard.Prune{Now: now, Forget: now, Limit: 100})
+			}
+			for _, r := range chain {
+				_, err := b.store.Get(b.ctx, r.SID)
+				b.wantIs("Get of one in between", err, lanyard.ErrNotFound)
+			}
+			b.wantRecords("those ended", b.end(lanyard.End{SID: origin.SID}).Records, origin, watch)
+		}
 	})},
 	{"Revoke with KeepLinked spares the records handed off", check(func(b *bed) {
 		origin := b.start("alice")
