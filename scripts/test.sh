@@ -63,6 +63,7 @@ machine() {
 	need chromium chromium || ok=1
 	need strace strace || ok=1
 	need redis-server redis-server || ok=1
+	need node nodejs || ok=1
 	valkey || ok=1
 	postgres || ok=1
 	return $ok

@@ -1,0 +1,22 @@
+module github.com/lanyard-go/lanyard/examples/grpcorders
+
+go 1.26.0
+
+replace (
+	github.com/lanyard-go/lanyard => ../..
+	github.com/lanyard-go/lanyard/verifier/grpcverifier => ../../verifier/grpcverifier
+)
+
+require (
+	github.com/lanyard-go/lanyard v0.0.0
+	github.com/lanyard-go/lanyard/verifier/grpcverifier v0.0.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+)
