@@ -149,12 +149,20 @@ func (x *nodes) wholeLife(t *testing.T) {
 	x.refusedEverywhere(t, bearer(access))
 	renew(refresh).want(t, 400)
 
-	// Application data from two nodes: nothing is lost.
-	for i := range 6 {
-		x.send(t, "PATCH", "/v1/session/data", `{"n`+strconv.Itoa(i)+`":1}`, cookieHeader(handle), origin).want(t, 200)
+	// Application data from many tabs through all nodes at once: nothing is lost.
+	const tabs = 12
+	var all sync.WaitGroup
+	for i := range tabs {
+		all.Go(func() {
+			r, err := x.try("PATCH", "/v1/session/data", `{"n`+strconv.Itoa(i)+`":1}`, cookieHeader(handle), origin)
+			if err != nil || r.status != http.StatusOK {
+				t.Errorf("tab %d: %v %d %s", i, err, r.status, r.body)
+			}
+		})
 	}
+	all.Wait()
 	data := x.send(t, "GET", "/v1/session/data", "", cookieHeader(handle)).want(t, 200)
-	for i := range 6 {
+	for i := range tabs {
 		if !strings.Contains(data.body, `"n`+strconv.Itoa(i)+`":1`) {
 			t.Errorf("n%d was lost: %s", i, data.body)
 		}
