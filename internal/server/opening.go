@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -88,11 +89,20 @@ func (r *resolved) openRedisSessions(ctx context.Context, d Drivers, e engine, s
 		return nil, nil, err
 	}
 	store, err := redis.New(ctx, cfg)
+	for timedOut(err) && ctx.Err() == nil { // busy, as after a failover of all its clients
+		store, err = redis.New(ctx, cfg)
+	}
 	if err != nil {
 		shut()
 		return nil, nil, err
 	}
 	return store, func() error { shut(); return nil }, nil
+}
+
+// timedOut reports whether an engine was reached and did not answer in time.
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
 }
 
 // openSQL opens a SQLite file, and makes it if need be.
