@@ -26,8 +26,8 @@ const jitterShare = 20 // 5 %
 const programPrefix = "client:"
 
 // addAccess puts an access token into a grant.
-func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope string, extra map[string]any) error {
-	text, ttl, err := m.issue(rec, audience, scope, extra)
+func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope string, t terms) error {
+	text, ttl, err := m.issue(rec, audience, scope, t)
 	if err != nil {
 		return err
 	}
@@ -37,26 +37,27 @@ func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope stri
 
 // issue signs an access token of a session: never longer than the session's own
 // limits (RFC 9068 for the shape).
-func (m *Manager) issue(rec *Record, audience []string, scope string, extra map[string]any) (string, time.Duration, error) {
+func (m *Manager) issue(rec *Record, audience []string, scope string, t terms) (string, time.Duration, error) {
 	claims := token.Claims{
 		Subject: rec.Subject, ClientID: cmp.Or(rec.ClientID, BuiltinClient), SID: rec.SID.String(), Generation: rec.Generation,
 		SubjectEpoch: rec.SubjectEpoch, GlobalEpoch: rec.GlobalEpoch,
-		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, Extra: extra,
+		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, Extra: t.claims,
 	}
 	now := m.now()
 	limit := min(rec.ExpiresAt, rec.IdleExpiresAt)
-	return m.sign(claims, audience, now, limit)
+	return m.sign(claims, audience, now, limit, t.life)
 }
 
-// sign completes claims that the caller has described and signs them.
-func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time) (string, time.Duration, error) {
+// sign completes claims that the caller has described and signs them. The token
+// lives for at most life, a little less by chance, and never past limit.
+func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time, life time.Duration) (string, time.Duration, error) {
 	var random [18]byte
 	if _, err := io.ReadFull(m.cfg.Rand, random[:]); err != nil {
 		return "", 0, fmt.Errorf("drawing a token id: %w", err)
 	}
 	claims.ID = base64.RawURLEncoding.EncodeToString(random[:16])
-	jitter := m.policy.AccessTokenTTL / jitterShare * time.Duration(uint16(random[16])<<8|uint16(random[17])) / (1 << 16)
-	expires := min(now.Add(m.policy.AccessTokenTTL-jitter), limit)
+	jitter := life / jitterShare * time.Duration(uint16(random[16])<<8|uint16(random[17])) / (1 << 16)
+	expires := min(now.Add(life-jitter), limit)
 
 	claims.Issuer = m.cfg.Issuer
 	claims.Audience = audience
@@ -86,9 +87,52 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 	if err != nil {
 		return nil, err
 	}
-	extra, err := m.askSubject(ctx, s.rec)
+	if len(audience) == 0 {
+		audience = []string{m.cfg.Issuer}
+	}
+	g, err := m.draw(ctx, s, audience, 0)
 	if err != nil {
 		return nil, err
+	}
+	m.event(ctx, audit.TokenIssued, g.Session.rec, func(e *audit.Event) { e.Attrs = map[string]string{"audience": resource} })
+	return g, nil
+}
+
+// InternalTokenTTL is the longest life of what [Manager.InternalToken] makes.
+const InternalTokenTTL = time.Minute
+
+// InternalToken draws a token from a session for a proxy to put in place of the
+// visitor's own badge, whichever it was, on the way to a service behind it. It
+// lives for a minute at most, names that service's audience alone, and says of
+// subject, session, authentication and scope what the session's other tokens
+// say. Audience need not be in Config.Audiences: who may have a token for which
+// service is the caller's to decide. No audit event is written, since there is
+// one such token for each request; they are counted as "internal_token".
+func (m *Manager) InternalToken(ctx context.Context, s *Session, audience string) (*Grant, error) {
+	if !s.SignedIn() {
+		return nil, refuse(CauseNone, SID{})
+	}
+	if audience == "" || audience == m.cfg.Issuer {
+		// One for the issuer would be a second badge of the session here.
+		return nil, refuse(CauseAudience, s.rec.SID)
+	}
+	g, err := m.draw(ctx, s, []string{audience}, InternalTokenTTL)
+	if err != nil {
+		return nil, err
+	}
+	m.count("internal_token", "issued")
+	return g, nil
+}
+
+// draw signs an access token of a live session for one audience, shorter than
+// others if most is not zero.
+func (m *Manager) draw(ctx context.Context, s *Session, audience []string, most time.Duration) (*Grant, error) {
+	t, err := m.terms(ctx, s.rec)
+	if err != nil {
+		return nil, err
+	}
+	if most > 0 {
+		t.life = min(t.life, most)
 	}
 	// The record is read again: the session may have ended since the request
 	// was checked, and nothing issued after an end may work.
@@ -107,26 +151,30 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 		scope = s.claims.Scope // a token that was narrowed draws no wider one
 	}
 	g := &Grant{Session: m.view(rec, m.now())}
-	if len(audience) == 0 {
-		audience = []string{m.cfg.Issuer}
-	}
-	if err := m.addAccess(g, rec, audience, scope, extra); err != nil {
-		return nil, err
-	}
-	m.event(ctx, audit.TokenIssued, rec, func(e *audit.Event) { e.Attrs = map[string]string{"audience": resource} })
-	return g, nil
+	return g, m.addAccess(g, rec, audience, scope, t)
 }
 
 // ProgramToken signs an access token for a program's own calls (RFC 6749
 // section 4.4): no session, no refresh token, and a subject that no person can
-// have. It names the audiences given, or the issuer if there is none.
+// have. It names the audiences given, or the issuer if there is none. It is dead
+// once everything was ended: everywhere on a store with [Epochs], and on one
+// without where the process that ended it checks.
 func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []string, scope string) (*Grant, error) {
 	if len(audience) == 0 {
 		audience = []string{m.cfg.Issuer}
 	}
+	t, err := m.clientTerms(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	epoch, err := m.globalEpoch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := m.now()
 	subject := programPrefix + clientID
-	text, ttl, err := m.sign(token.Claims{Subject: subject, ClientID: clientID, Scope: scope}, audience, now, now.Add(m.policy.AccessTokenTTL))
+	claims := token.Claims{Subject: subject, ClientID: clientID, GlobalEpoch: epoch, Scope: scope}
+	text, ttl, err := m.sign(claims, audience, now, now.Add(t.life), t.life)
 	if err != nil {
 		return nil, err
 	}
@@ -134,23 +182,67 @@ func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []
 	return &Grant{Session: nobody, Access: newSecret(text), TokenType: "Bearer", ExpiresIn: ttl, Scope: scope}, nil
 }
 
-// askSubject asks the application whether the subject may go on, and ends the
-// session if not. It returns what access tokens shall say besides.
-func (m *Manager) askSubject(ctx context.Context, rec *Record) (claims map[string]any, err error) {
-	if m.cfg.Subject == nil {
-		return nil, nil
+// globalEpoch reads the epoch that programs' tokens carry.
+func (m *Manager) globalEpoch(ctx context.Context) (epoch uint64, err error) {
+	switch o, guarded := m.store.(*outageStore); {
+	case m.epochs == nil:
+		return m.ended.Load(), nil
+	case guarded:
+		epoch, err = outage(o, o.general(), ctx, o.timeout, m.epochs.GlobalEpoch)
+	default:
+		epoch, err = m.epochs.GlobalEpoch(ctx)
+	}
+	if err != nil {
+		return 0, unavailable("reading the epoch", err)
+	}
+	return epoch, nil
+}
+
+// terms are what the application says, right before tokens are signed, about the
+// subject they speak of and the client that will hold them.
+type terms struct {
+	claims map[string]any
+	life   time.Duration // longest life of an access token
+	idle   time.Duration // after which a refresh token that was not used is dead; 0: the session's limit alone
+}
+
+// terms asks the application whether the subject may go on, and ends the session
+// if not.
+func (m *Manager) terms(ctx context.Context, rec *Record) (terms, error) {
+	t, err := m.clientTerms(ctx, rec.ClientID)
+	if err != nil || m.cfg.Subject == nil {
+		return t, err
 	}
 	state, err := m.cfg.Subject(ctx, rec.Subject)
 	if err != nil {
-		return nil, unavailable("asking about the subject", err)
+		return terms{}, unavailable("asking about the subject", err)
 	}
 	if state.Disabled {
 		if rec.Version > 0 {
 			m.settle(ctx, rec, ReasonDisabled)
 		}
-		return nil, refuse(CauseDisabled, rec.SID)
+		return terms{}, refuse(CauseDisabled, rec.SID)
 	}
-	return state.Claims, nil
+	t.claims = state.Claims
+	return t, nil
+}
+
+// clientTerms asks the application for the limits of a client. They can be
+// narrower than the policy's, never wider.
+func (m *Manager) clientTerms(ctx context.Context, id string) (terms, error) {
+	t := terms{life: m.policy.AccessTokenTTL}
+	if m.cfg.Client == nil || id == "" || id == BuiltinClient {
+		return t, nil
+	}
+	limits, err := m.cfg.Client(ctx, id)
+	if err != nil {
+		return terms{}, unavailable("asking about the client", err)
+	}
+	if limits.AccessTokenTTL > 0 {
+		t.life = min(t.life, limits.AccessTokenTTL)
+	}
+	t.idle = max(limits.RefreshIdle, 0)
+	return t, nil
 }
 
 // CheckAccess judges an access token of ours as [Manager.Handler] would, but for
@@ -180,7 +272,11 @@ func (m *Manager) checkToken(ctx context.Context, v *token.Verifier, text string
 		if !strings.HasPrefix(claims.Subject, programPrefix) {
 			return refuse(CauseBadToken, SID{})
 		}
-		return nil
+		epoch, err := m.globalEpoch(ctx)
+		if err == nil && claims.GlobalEpoch < epoch {
+			err = refuse(CauseOldGeneration, SID{})
+		}
+		return err
 	}
 	sid, err := ParseSID(claims.SID)
 	if err != nil {

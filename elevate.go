@@ -35,7 +35,7 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 	case e.Class != "" && !words1([]string{e.Class}):
 		return nil, errors.New("lanyard: Elevation.Class: want one word of letters, digits and the signs - _ . : only")
 	}
-	extra, err := m.askSubject(ctx, s.rec)
+	t, err := m.terms(ctx, s.rec)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		}
 		// Signed before the old credentials die, so that a signing key that is
 		// away signs nobody out.
-		if g, err = m.grant(rec, &cred, extra); err != nil {
+		if g, err = m.grant(rec, &cred, t); err != nil {
 			return false, nil, err
 		}
 		return true, []Entry{{

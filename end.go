@@ -65,6 +65,17 @@ func (m *Manager) Ready(ctx context.Context) error {
 	return nil
 }
 
+// Once reports whether this is the first call with the key on any node, and
+// remembers it until the given time, for credentials that may be used one time
+// only. Keys are at most 64 bytes.
+func (m *Manager) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	first, err := m.store.Once(ctx, key, m.now(), TimeOf(until))
+	if err != nil {
+		return false, unavailable("writing to the store", err)
+	}
+	return first, nil
+}
+
 // AnnounceKey puts the withdrawal of a signing key on the feed.
 func (m *Manager) AnnounceKey(ctx context.Context, kid string, o EndOptions) error {
 	_, err := m.end(ctx, End{Key: kid, Reason: o.Reason, By: o.By})
@@ -84,6 +95,10 @@ func (m *Manager) end(ctx context.Context, e End) (Ended, error) {
 	if err != nil {
 		m.count("revoke", "failed")
 		return Ended{}, unavailable("ending sessions", err)
+	}
+	if e.All {
+		for old := m.ended.Load(); old < done.Epoch && !m.ended.CompareAndSwap(old, done.Epoch); old = m.ended.Load() {
+		}
 	}
 	for _, rec := range done.Records {
 		m.endedEvent(ctx, rec)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -154,7 +155,7 @@ func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 		h.Set("Retry-After", strconv.Itoa(max(1, int((refused.RetryAfter+time.Second-1)/time.Second))))
 	}
 	if challenge := m.challenge(refused, status, code, bearerAttempted(r)); challenge != "" {
-		h.Set("WWW-Authenticate", challenge)
+		h.Set("WWW-Authenticate", m.withMetadata(challenge))
 	}
 	writeProblem(w, r, status, code, message)
 }
@@ -178,6 +179,18 @@ func (m *Manager) challenge(e *Refused, status int, code string, attempted bool)
 		return `Bearer error="` + code + `"`
 	}
 	return "Bearer"
+}
+
+// withMetadata says in a challenge where this server describes itself (RFC 9728
+// section 5.1).
+func (m *Manager) withMetadata(challenge string) string {
+	switch {
+	case m.cfg.ResourceMetadata == "":
+		return challenge
+	case strings.Contains(challenge, " "):
+		challenge += ","
+	}
+	return challenge + ` resource_metadata="` + m.cfg.ResourceMetadata + `"`
 }
 
 // quotable joins words and keeps only what RFC 6750 section 3 allows inside

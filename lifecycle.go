@@ -269,10 +269,10 @@ func clip(s string, n int) string {
 // taken is drawn again; with 70 random bits per millisecond that is a broken
 // generator rather than chance, so it is not tried for long.
 func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, error) {
-	var extra map[string]any
+	var t terms
 	if rec.State == StateLive {
 		var err error
-		if extra, err = m.askSubject(ctx, rec); err != nil {
+		if t, err = m.terms(ctx, rec); err != nil {
 			return nil, err
 		}
 	}
@@ -307,7 +307,7 @@ func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, er
 			e.Attrs = map[string]string{"channel": rec.Channel.String(), "client": rec.ClientID, "origin": rec.Origin.String()}
 		})
 	}
-	return m.grant(rec, &cred, extra)
+	return m.grant(rec, &cred, t)
 }
 
 func (m *Manager) storeCreate(ctx context.Context, rec *Record, most int) ([]*Record, error) {
@@ -350,14 +350,14 @@ func (m *Manager) arm(rec *Record) (credential, error) {
 }
 
 // grant seals the credential and, for the token channel, adds an access token.
-func (m *Manager) grant(rec *Record, cred *credential, extra map[string]any) (*Grant, error) {
+func (m *Manager) grant(rec *Record, cred *credential, t terms) (*Grant, error) {
 	g := &Grant{Session: m.view(rec, m.now())}
 	if rec.Channel != ChannelToken {
 		g.Handle = m.keys.seal(cred)
 		return g, nil
 	}
 	g.Refresh = m.keys.seal(cred)
-	return g, m.addAccess(g, rec, m.withIssuer(rec.Audience), rec.Scope, extra)
+	return g, m.addAccess(g, rec, m.withIssuer(rec.Audience), rec.Scope, t)
 }
 
 // before is what a login request carried from the browser's time before it.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
@@ -72,6 +73,16 @@ type Config struct {
 	// concurrently.
 	Subject func(ctx context.Context, subject string) (SubjectState, error)
 
+	// Client is asked for the limits of a client other than the built-in one
+	// whenever tokens are signed for it. Nil: the policy's limits for all. It may
+	// be called concurrently.
+	Client func(ctx context.Context, id string) (ClientLimits, error)
+
+	// ResourceMetadata is the address of this server's protected-resource
+	// metadata (RFC 9728), named in the challenges of refusals. Empty: none is
+	// named.
+	ResourceMetadata string
+
 	// Audit receives security events. Nil discards them.
 	Audit audit.Sink
 
@@ -125,10 +136,19 @@ type SubjectState struct {
 	Claims   map[string]any // further claims of access tokens
 }
 
+// ClientLimits are what an application narrows for one client. Zero leaves the
+// policy's limit; a wider one has no effect.
+type ClientLimits struct {
+	AccessTokenTTL time.Duration // longest life of its access tokens
+	RefreshIdle    time.Duration // a refresh token that was not used for this long ends its session
+}
+
 // Manager keeps sessions in a [Store]. Make one with [New]; its methods are
 // safe for concurrent use.
 type Manager struct {
 	store      Store
+	epochs     Epochs        // the store's ability, nil if it has none
+	ended      atomic.Uint64 // the epoch this process raised last, for want of that
 	volatile   bool
 	cfg        Config
 	policy     Policy
@@ -164,7 +184,11 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	if u, err := url.Parse(cfg.ResourceMetadata); err != nil || quotable([]string{cfg.ResourceMetadata}) != cfg.ResourceMetadata || cfg.ResourceMetadata != "" && u.Host == "" {
+		return nil, fmt.Errorf("lanyard: Config.ResourceMetadata: %q is not an absolute URL", cfg.ResourceMetadata)
+	}
 	m := &Manager{store: store, cfg: cfg, policy: policy, keys: cfg.Keys, scheme: scheme, trusted: cfg.TrustedProxies}
+	m.epochs, _ = store.(Epochs)
 	if v, ok := store.(Volatile); ok {
 		m.volatile = v.Volatile()
 	}
@@ -264,7 +288,7 @@ func (m *Manager) prepareTokens() error {
 		return fmt.Errorf("lanyard: token verifier: %w", err)
 	}
 	m.examiner, err = token.NewVerifier(token.VerifierConfig{
-		Issuer: m.cfg.Issuer, SkipAudience: true, Keys: m.cfg.TokenKeys, CacheSize: -1, Now: m.cfg.Now,
+		Issuer: m.cfg.Issuer, SkipAudience: true, Keys: m.cfg.TokenKeys, CacheSize: size, Now: m.cfg.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("lanyard: token verifier: %w", err)

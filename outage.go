@@ -27,7 +27,8 @@ var errAway = errors.New("lanyard: the session store is not answering; not asked
 // bounds each call, and after some failures in a row it answers in the engine's
 // place for a second at a time, so that requests do not pile up behind a store
 // that hangs. One call in each such second goes through; when it succeeds, all
-// do again.
+// do again. Calls that name a record are counted for its partition alone, since
+// of a store on several machines one can be away.
 //
 // Every failure is an error to the caller, who refuses with 503 and changes
 // nothing at the client: cookies stay, and a refresh token that was not
@@ -39,39 +40,49 @@ type outageStore struct {
 	log     *slog.Logger
 	count   func(name, outcome string)
 
-	failures atomic.Int32 // in a row
+	breakers [Partitions + 1]breaker // the last is for calls that name no record
+}
+
+// breaker counts failures in a row.
+type breaker struct {
+	failures atomic.Int32
 	until    atomic.Int64 // Unix nanoseconds of the next try; 0: the store answers
 }
 
-// enter begins a call, or refuses it.
-func (o *outageStore) enter(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
-	if until := o.until.Load(); until != 0 {
-		now := o.now().UnixNano()
-		// Only one of those who find the pause over goes on.
-		if now < until || !o.until.CompareAndSwap(until, now+int64(breakFor)) {
-			return nil, nil, errAway
-		}
+func (o *outageStore) of(sid SID) *breaker { return &o.breakers[sid.Partition()] }
+func (o *outageStore) general() *breaker   { return &o.breakers[Partitions] }
+
+// enter reports whether a call may be tried now.
+func (b *breaker) enter(now time.Time) bool {
+	until := b.until.Load()
+	if until == 0 {
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	return ctx, cancel, nil
+	// A pause that seems longer than any is one that a clock set back made.
+	if left := until - now.UnixNano(); left > 0 && left <= int64(breakFor) {
+		return false
+	}
+	// Only one of those who find the pause over goes on.
+	return b.until.CompareAndSwap(until, now.Add(breakFor).UnixNano())
 }
 
-// leave judges the outcome of a call that parent asked for.
-func (o *outageStore) leave(parent context.Context, err error) {
+// leave judges the outcome of a call that parent asked for and that began at the
+// time begun.
+func (o *outageStore) leave(b *breaker, parent context.Context, begun time.Time, err error) {
 	switch {
 	case err == nil, answered(err):
 		// Read first: these words are shared by all requests and seldom change.
-		if o.failures.Load() != 0 {
-			o.failures.Store(0)
+		if b.failures.Load() != 0 {
+			b.failures.Store(0)
 		}
-		if o.until.Load() != 0 && o.until.Swap(0) != 0 {
+		if b.until.Load() != 0 && b.until.Swap(0) != 0 {
 			o.log.LogAttrs(parent, slog.LevelInfo, "the session store answers again")
 			o.count("store", "back")
 		}
-	case parent.Err() != nil:
-		// Whoever asked went away: that says nothing about the store.
-	case o.failures.Add(1) >= breakAfter:
-		if o.until.Swap(o.now().Add(breakFor).UnixNano()) == 0 {
+	case parent.Err() != nil && o.now().Sub(begun) < o.timeout/2:
+		// Whoever asked went away at once: that says nothing about the store.
+	case b.failures.Add(1) >= breakAfter:
+		if b.until.Swap(o.now().Add(breakFor).UnixNano()) == 0 {
 			o.log.LogAttrs(parent, slog.LevelError, "the session store does not answer; requests are refused until it does", slog.Any("error", err))
 			o.count("store", "away")
 		}
@@ -80,7 +91,7 @@ func (o *outageStore) leave(parent context.Context, err error) {
 
 // answered reports whether an error is an engine's answer and not its failure.
 func answered(err error) bool {
-	for _, e := range [...]error{ErrNotFound, ErrConflict, ErrEnded, ErrExists, ErrLimit, ErrBadCursor} {
+	for _, e := range [...]error{ErrNotFound, ErrConflict, ErrEnded, ErrExists, ErrLimit, ErrBadCursor, ErrBadRecord} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -89,31 +100,32 @@ func answered(err error) bool {
 }
 
 // outage runs one call under the policy.
-func outage[T any](o *outageStore, parent context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel, err := o.enter(parent, limit)
-	if err != nil {
+func outage[T any](o *outageStore, b *breaker, parent context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	begun := o.now()
+	if !b.enter(begun) {
 		var none T
-		return none, err
+		return none, errAway
 	}
+	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	v, err := call(ctx)
-	o.leave(parent, err)
+	o.leave(b, parent, begun, err)
 	return v, err
 }
 
 // Create implements [Store].
 func (o *outageStore) Create(ctx context.Context, rec *Record, limit Limit) ([]*Record, error) {
-	return outage(o, ctx, o.timeout, func(ctx context.Context) ([]*Record, error) { return o.Store.Create(ctx, rec, limit) })
+	return outage(o, o.of(rec.SID), ctx, o.timeout, func(ctx context.Context) ([]*Record, error) { return o.Store.Create(ctx, rec, limit) })
 }
 
 // Get implements [Store].
 func (o *outageStore) Get(ctx context.Context, sid SID) (*Record, error) {
-	return outage(o, ctx, o.timeout, func(ctx context.Context) (*Record, error) { return o.Store.Get(ctx, sid) })
+	return outage(o, o.of(sid), ctx, o.timeout, func(ctx context.Context) (*Record, error) { return o.Store.Get(ctx, sid) })
 }
 
 // Update implements [Store].
 func (o *outageStore) Update(ctx context.Context, rec *Record, announce ...Entry) error {
-	_, err := outage(o, ctx, o.timeout, func(ctx context.Context) (struct{}, error) {
+	_, err := outage(o, o.of(rec.SID), ctx, o.timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, o.Store.Update(ctx, rec, announce...)
 	})
 	return err
@@ -121,22 +133,26 @@ func (o *outageStore) Update(ctx context.Context, rec *Record, announce ...Entry
 
 // List implements [Store].
 func (o *outageStore) List(ctx context.Context, q Query) (Page, error) {
-	return outage(o, ctx, o.timeout, func(ctx context.Context) (Page, error) { return o.Store.List(ctx, q) })
+	return outage(o, o.general(), ctx, o.timeout, func(ctx context.Context) (Page, error) { return o.Store.List(ctx, q) })
 }
 
 // Revoke implements [Store].
 func (o *outageStore) Revoke(ctx context.Context, e End) (Ended, error) {
-	return outage(o, ctx, o.timeout, func(ctx context.Context) (Ended, error) { return o.Store.Revoke(ctx, e) })
+	b := o.general()
+	if !e.SID.IsZero() {
+		b = o.of(e.SID)
+	}
+	return outage(o, b, ctx, o.timeout, func(ctx context.Context) (Ended, error) { return o.Store.Revoke(ctx, e) })
 }
 
 // Once implements [Store].
 func (o *outageStore) Once(ctx context.Context, key string, now, until Time) (bool, error) {
-	return outage(o, ctx, o.timeout, func(ctx context.Context) (bool, error) { return o.Store.Once(ctx, key, now, until) })
+	return outage(o, o.general(), ctx, o.timeout, func(ctx context.Context) (bool, error) { return o.Store.Once(ctx, key, now, until) })
 }
 
 // Revocations implements [Store].
 func (o *outageStore) Revocations(ctx context.Context, after string, limit int) (entries []Entry, next string, err error) {
-	entries, err = outage(o, ctx, o.timeout, func(ctx context.Context) (e []Entry, err error) {
+	entries, err = outage(o, o.general(), ctx, o.timeout, func(ctx context.Context) (e []Entry, err error) {
 		e, next, err = o.Store.Revocations(ctx, after, limit)
 		return e, err
 	})
@@ -145,5 +161,5 @@ func (o *outageStore) Revocations(ctx context.Context, after string, limit int) 
 
 // Prune implements [Store].
 func (o *outageStore) Prune(ctx context.Context, p Prune) (Ended, error) {
-	return outage(o, ctx, pruneTimeout, func(ctx context.Context) (Ended, error) { return o.Store.Prune(ctx, p) })
+	return outage(o, o.general(), ctx, pruneTimeout, func(ctx context.Context) (Ended, error) { return o.Store.Prune(ctx, p) })
 }

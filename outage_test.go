@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,12 +20,13 @@ import (
 type remote struct {
 	lanyard.Store
 	away  atomic.Pointer[func(context.Context) error]
+	only  func(lanyard.SID) bool // whose calls fail; nil: all
 	calls atomic.Int64
 }
 
 func (r *remote) Get(ctx context.Context, sid lanyard.SID) (*lanyard.Record, error) {
 	r.calls.Add(1)
-	if away := r.away.Load(); away != nil {
+	if away := r.away.Load(); away != nil && (r.only == nil || r.only(sid)) {
 		return nil, (*away)(ctx)
 	}
 	return r.Store.Get(ctx, sid)
@@ -141,6 +143,75 @@ func TestRefusalsOfTheStoreAreNoOutage(t *testing.T) {
 		store.comeBack()
 		if a := w.send(r).answer; a.Body.String() != "ann" {
 			t.Errorf("after fifty unknown sessions: %q", a.Body)
+		}
+	})
+}
+
+func TestAClockThatIsSetBackDoesNotProlongAnOutage(t *testing.T) {
+	c := newClock()
+	store := &remote{Store: memory.New()}
+	w := newWorldOn(t, store, c)
+	r := w.withCookie(get("/"), w.startCookie().Handle.Reveal())
+	store.goAway(refuseAll)
+	for range 10 {
+		w.send(r)
+	}
+	c.advance(-time.Hour)
+	store.comeBack()
+	if a := w.send(r).answer; a.Code != http.StatusOK {
+		t.Errorf("an hour was set back: %d, want the store to be asked", a.Code)
+	}
+}
+
+// One damaged record is the trouble of its owner alone.
+func TestADamagedRecordIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, w, r := onRemote(t)
+		store.goAway(func(context.Context) error { return lanyard.ErrBadRecord })
+		for range 50 {
+			w.send(r)
+		}
+		store.comeBack()
+		if a := w.send(r).answer; a.Code != http.StatusOK {
+			t.Errorf("after fifty reads of a damaged record: %d, want the store to be asked", a.Code)
+		}
+	})
+}
+
+// A store on several machines may lose one: sessions on the others go on.
+func TestAnOutageOfOnePartitionIsNoneOfTheOthers(t *testing.T) {
+	store := &remote{Store: memory.New()}
+	w := newWorldOn(t, store, newClock())
+	first := w.start(lanyard.Login{Subject: "ann"})
+	second := first
+	for i := 0; second.Session.SID().Partition() == first.Session.SID().Partition(); i++ {
+		second = w.start(lanyard.Login{Subject: strings.Repeat("b", i+1)})
+	}
+	ill := first.Session.SID().Partition()
+	store.only = func(sid lanyard.SID) bool { return sid.Partition() == ill }
+	store.goAway(refuseAll)
+	for range 20 {
+		if a := w.send(w.withCookie(get("/"), first.Handle.Reveal())).answer; a.Code != http.StatusServiceUnavailable {
+			t.Fatalf("the partition that is away: %d", a.Code)
+		}
+	}
+	if a := w.send(w.withCookie(get("/"), second.Handle.Reveal())).answer; a.Code != http.StatusOK {
+		t.Errorf("another partition: %d", a.Code)
+	}
+}
+
+// Clients with less patience than we have do not hide that the store hangs.
+func TestImpatientClientsDoNotHideAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, w, r := onRemote(t)
+		store.goAway(hang)
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			w.send(r.WithContext(ctx))
+			cancel()
+		}
+		if before := store.calls.Load(); before > 8 {
+			t.Errorf("%d requests were let through to a store that hangs", before)
 		}
 	})
 }

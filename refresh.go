@@ -94,7 +94,6 @@ type presentation struct {
 	next     credential
 	audience []string
 	scope    string
-	claims   map[string]any
 	grant    Grant
 }
 
@@ -126,8 +125,13 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	if err := p.narrow(rec); err != nil {
 		return false, nil, err
 	}
-	if p.claims, err = p.m.askSubject(ctx, rec); err != nil {
+	t, err := p.m.terms(ctx, rec)
+	if err != nil {
 		return false, nil, err
+	}
+	if t.idle > 0 && now.Sub(rec.Refresh.RotatedAt) >= t.idle {
+		p.m.settle(ctx, rec, ReasonIdle)
+		return false, nil, refuse(CauseIdle, rec.SID)
 	}
 	switch p.outcome {
 	case outcomeRetried, outcomeRetriedMoved:
@@ -140,7 +144,7 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	}
 	// Signed before anything is stored: a signing key that is away must not cost
 	// the client its refresh token.
-	return write, nil, p.m.addAccess(&p.grant, rec, p.m.withIssuer(p.audience), p.scope, p.claims)
+	return write, nil, p.m.addAccess(&p.grant, rec, p.m.withIssuer(p.audience), p.scope, t)
 }
 
 // classify sets the outcome that the token presented calls for.

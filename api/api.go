@@ -5,7 +5,10 @@
 // UTC. The server refuses members it does not know; a client ignores them.
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Session is a session as its user, or an administrator, sees it. It never holds
 // a credential.
@@ -265,16 +268,23 @@ type Introspection struct {
 // OAuthClient is a program known to the server. Without a right nothing is
 // allowed.
 type OAuthClient struct {
-	ID                string   `json:"id"`
-	Name              string   `json:"name,omitempty"`
-	Public            bool     `json:"public,omitempty"`
-	Audiences         []string `json:"audiences,omitempty"`
-	Scopes            []string `json:"scopes,omitempty"`
-	Grants            []string `json:"grants,omitempty"` // client_credentials, refresh_token
-	MayIntrospect     bool     `json:"may_introspect,omitempty"`
-	MayFollow         bool     `json:"may_follow,omitempty"`
-	MayCreateSessions bool     `json:"may_create_sessions,omitempty"`
-	MayAdminister     bool     `json:"may_administer,omitempty"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name,omitempty"`
+	Public    bool     `json:"public,omitempty"`
+	Audiences []string `json:"audiences,omitempty"`
+	Scopes    []string `json:"scopes,omitempty"`
+	Grants    []string `json:"grants,omitempty"` // client_credentials, refresh_token
+	// JWKS holds the public keys of a program that authenticates by assertions
+	// it signs (private_key_jwt, RFC 7523), in place of a secret.
+	JWKS           json.RawMessage `json:"jwks,omitempty"`
+	AllowRS256     bool            `json:"allow_rs256,omitempty"`      // it may sign them with RS256
+	AccessTokenTTL int             `json:"access_token_ttl,omitempty"` // seconds; 0: the server's
+	RefreshIdle    int             `json:"refresh_idle,omitempty"`     // seconds; 0: the server's
+
+	MayIntrospect     bool `json:"may_introspect,omitempty"`
+	MayFollow         bool `json:"may_follow,omitempty"`
+	MayCreateSessions bool `json:"may_create_sessions,omitempty"`
+	MayAdminister     bool `json:"may_administer,omitempty"`
 }
 
 // OAuthClients is the list of programs.

@@ -103,15 +103,16 @@ func ExampleInspect() {
 	const raw = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJyb290In0."
 	fmt.Print(token.Inspect(raw, time.Now()))
 	// Output:
-	// ! its signature is empty
-	// ! alg is "none": it is not signed at all
-	// ! typ is "JWT", another kind of token; an access token says at+jwt (RFC 9068)
-	// ! kid is missing, so no key can be chosen
-	// ! the claim iss is missing (RFC 9068 section 2.2)
-	// ! the claim aud is missing (RFC 9068 section 2.2)
-	// ! the claim client_id is missing (RFC 9068 section 2.2)
-	// ! the claim jti is missing (RFC 9068 section 2.2)
-	// ! the claim iat is missing (RFC 9068 section 2.2)
-	// ! the claim exp is missing (RFC 9068 section 2.2)
-	//   the signature was not checked, and neither was whether the session has ended
+	// ! its signature is empty [RFC 8725 section 3.2]
+	// ! alg is "none": it is not signed at all [RFC 8725 section 3.2]
+	// ! typ is "JWT", another kind of token; an access token says at+jwt [RFC 9068 section 4]
+	// ! kid is missing, so no key can be chosen [RFC 7515 section 4.1.4]
+	// ! the claim iss is missing [RFC 9068 section 2.2]
+	// ! the claim aud is missing [RFC 9068 section 2.2]
+	// ! the claim client_id is missing [RFC 9068 section 2.2]
+	// ! the claim jti is missing [RFC 9068 section 2.2]
+	// ! the claim iat is missing [RFC 9068 section 2.2]
+	// ! the claim exp is missing [RFC 9068 section 2.2]
+	//   the signature was not checked: no keys were given [RFC 7515 section 5.2]
+	//   whether its session has ended is known to the issuer alone [RFC 9068 section 4]
 }

@@ -136,6 +136,9 @@ func (f *files) decode(b []byte) (state, error) {
 	if err := d.Decode(&st); err != nil {
 		return st, fmt.Errorf("reading %s: %w", filepath.Join(f.dir, stateName), err)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return st, fmt.Errorf("reading %s: there is something behind its end", filepath.Join(f.dir, stateName))
+	}
 	if st.Version != 1 {
 		return st, fmt.Errorf("reading %s: version %d is not known", filepath.Join(f.dir, stateName), st.Version)
 	}

@@ -26,24 +26,34 @@ type Key struct {
 }
 
 // GenerateKey makes a new key in memory: P-256, Ed25519 or RSA with 3072 bits.
-// The time is its creation time, kept to the second.
+// The time is its creation time, kept to the second. Its id starts with no dash.
 func GenerateKey(alg Algorithm, now time.Time) (*Key, error) {
-	signer, err := generateSigner(alg)
-	if err != nil {
-		return nil, fmt.Errorf("generating a key: %w", err)
+	for {
+		signer, err := generateSigner(alg)
+		if err != nil {
+			return nil, fmt.Errorf("generating a key: %w", err)
+		}
+		k, err := NewKey(signer, alg, now)
+		// A command would take an id with a dash in front for an option, and
+		// whoever has to withdraw a key is in a hurry.
+		if err != nil || k.ID()[0] != '-' {
+			return k, err
+		}
 	}
-	return NewKey(signer, alg, now)
 }
 
 // NewKey wraps a signer whose private key may be out of reach, in a hardware
 // module or a key service. The signer follows the rules of crypto.Signer: for
 // ES256 it gets a SHA-256 digest and returns ASN.1, for Ed25519 it gets the
 // message, for RS256 a digest to sign with PKCS #1 v1.5. RSA keys need 3072 bits.
+// A signer that is not a key in memory gets at most 64 calls at once, five seconds
+// for each, and has its signatures verified; otherwise signing fails with
+// ErrSigner.
 func NewKey(signer crypto.Signer, alg Algorithm, created time.Time) (*Key, error) {
 	if err := alg.check(true); err != nil {
 		return nil, err
 	}
-	s, err := jose.NewSigner(signer, jose.Algorithm(alg))
+	s, err := jose.NewSigner(bounded(signer), jose.Algorithm(alg))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}

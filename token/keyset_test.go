@@ -269,6 +269,19 @@ func TestWithdrawingTheAnnouncedKeyLetsTheOldOneGoOn(t *testing.T) {
 	}
 }
 
+// req: KEY-13
+func TestNoKeyIDReadsAsAnOption(t *testing.T) {
+	for range 300 {
+		k, err := token.GenerateKey(token.Ed25519, testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := k.ID(); len(id) != 43 || id != k.Public().Thumbprint() || id[0] == '-' {
+			t.Fatalf("the id is %q", id)
+		}
+	}
+}
+
 func TestWithdrawUnknownKey(t *testing.T) {
 	f := newFixture(t, token.ES256)
 	if err := f.keys.Withdraw("nobody"); !errors.Is(err, token.ErrUnknownKey) {

@@ -39,6 +39,49 @@ func (s *KeySet) Rotate() (KeyInfo, error) {
 	return s.info(id), nil
 }
 
+// RotateDue is Rotate for a set whose newest key began to sign age ago or earlier,
+// and does nothing for others. Made is true if this call made the key: of any
+// number of processes that ask at the same time, one hears so. It may be called
+// often, since it asks the store only when a rotation is due.
+func (s *KeySet) RotateDue(age time.Duration) (key KeyInfo, made bool, err error) {
+	if !s.makes || age <= 0 || !s.due(s.view.Load().records, age, s.seconds()) {
+		return KeyInfo{}, false, nil
+	}
+	var id string
+	err = s.change(func(records []record, now time.Time) ([]record, error) {
+		id = ""
+		if !s.due(records, age, now) {
+			return records, nil // another process was faster
+		}
+		k, err := GenerateKey(s.cfg.Algorithm, now)
+		if err != nil {
+			return nil, err
+		}
+		id = k.ID()
+		return s.announce(records, k, now)
+	})
+	if err != nil {
+		return KeyInfo{}, false, fmt.Errorf("rotating keys: %w", err)
+	}
+	return s.info(id), id != "", nil
+}
+
+// due reports whether no key will take over by itself and the one that signs has
+// done so for age.
+func (s *KeySet) due(records []record, age time.Duration, now time.Time) bool {
+	for _, r := range records {
+		switch r.phase(now, s.cfg.Retire) {
+		case PhaseAnnounced:
+			return false
+		case PhaseSigning:
+			if now.Sub(r.signs) < age {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Add announces a key that the caller made, in a hardware module for example, as
 // Rotate does. Stored sets refuse it, because they store what they hold.
 func (s *KeySet) Add(k *Key) error {

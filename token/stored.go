@@ -119,7 +119,12 @@ func (s *KeySet) load(ctx context.Context) (revision string, records []record, e
 		return "", nil, err
 	}
 	known := s.view.Load()
+	seen := make(map[string]bool, len(set.Keys))
 	for _, k := range set.Keys {
+		if seen[k.ID] {
+			return "", nil, fmt.Errorf("%w: %s has an id that the set has already, %s", ErrKey, k.place(), k.ID)
+		}
+		seen[k.ID] = true
 		r := record{
 			id: k.ID, alg: k.Algorithm, created: k.Created.UTC(), signs: k.Signs.UTC(),
 			retires: k.Retires.UTC(), withdrawn: k.Withdrawn.UTC(),
@@ -153,12 +158,17 @@ func (s *KeySet) save(ctx context.Context, revision string, records []record) er
 	return s.store.SaveKeys(ctx, set)
 }
 
+// place is what to call the key in errors.
+func (k *StoredKey) place() string {
+	if k.from == "" {
+		return "stored key " + k.ID
+	}
+	return k.from
+}
+
 // parse returns the key. What a store returns is not trusted to be one.
 func (k *StoredKey) parse(allowRS256 bool) (*Key, error) {
-	from := k.from
-	if from == "" {
-		from = "stored key " + k.ID
-	}
+	from := k.place()
 	parsed, err := x509.ParsePKCS8PrivateKey(k.Private)
 	if err != nil {
 		// The parser's message is left out: it may quote parts of the key.

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lanyard-go/lanyard/internal/engines"
 )
@@ -79,11 +81,82 @@ func TestStoresThatCannotBeUsedStopTheStart(t *testing.T) {
 	}
 }
 
+// TestTwoServersOnOneFileAreOneTooMany: each would answer from a memory that does
+// not hear of the other's ends.
+func TestTwoServersOnOneFileAreOneTooMany(t *testing.T) {
+	t.Parallel()
+	first := start(t, dataDir(t))
+	code, said := refused(t, dataDir(t), "--store", "sqlite:"+filepath.Join(first.data, "sessions.db"), "--secret-file", filepath.Join(first.data, "server.secret"))
+	if code == 0 || !strings.Contains(said, "setting store") || !strings.Contains(said, "in use by another") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+// TestANodeWithUsersOfItsOwnStaysOut keeps two people of one name apart.
+func TestANodeWithUsersOfItsOwnStaysOut(t *testing.T) {
+	t.Parallel()
+	store := postgresServer.Get(t).Database(t)
+	first := start(t, dataDir(t), "--store", store)
+	code, said := refused(t, dataDir(t), "--store", store, "--secret-file", filepath.Join(first.data, "server.secret"))
+	if code == 0 || !strings.Contains(said, "setting directory") || !strings.Contains(said, "another directory") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+// TestNodesStartTogetherInAnEmptyDirectory starts some at the same moment: one
+// administrator, whose password can be read.
+func TestNodesStartTogetherInAnEmptyDirectory(t *testing.T) {
+	t.Parallel()
+	data, store := dataDir(t), engines.Redis(t, "appendonly=yes").URL()
+	all := make([]*process, 4)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			p, err := launch(data, "--store", store, "--issuer", "http://localhost:1")
+			if err != nil || p.url == "" {
+				t.Errorf("node %d: %v", i, err)
+				return
+			}
+			all[i] = p
+			t.Cleanup(func() { p.cmd.Process.Kill(); <-p.exited })
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	password := initialPassword(t, data)
+	all[0].login(t, "admin", password)
+	if !strings.Contains(all[0].lanyard(t, "", "users", "list"), "admin") {
+		t.Error("commands do not work on the data directory")
+	}
+	// Whoever had the command socket goes; another one takes it over.
+	for i, p := range all[:3] {
+		if i%2 == 0 {
+			p.crash(t)
+		} else {
+			p.stop(t)
+		}
+		limit := time.Now().Add(patience)
+		for {
+			out, _, code := command(t, "", "users", "list", "--data", data)
+			if code == 0 && strings.Contains(out, "admin") {
+				break
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("nobody serves commands after node %d is gone", i)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+}
+
 // TestANodeWithAnotherSecretStaysOut lets nobody near a store whose sessions it
 // could not check.
 func TestANodeWithAnotherSecretStaysOut(t *testing.T) {
 	t.Parallel()
 	server := engines.Redis(t, "appendonly=yes")
+	directory := postgresServer.Get(t).Database(t)
 	for name, store := range map[string]string{"PostgreSQL": postgresServer.Get(t).Database(t), "Redis": server.URL()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,14 +166,21 @@ func TestANodeWithAnotherSecretStaysOut(t *testing.T) {
 			if code == 0 || !strings.Contains(said, "secret") || !strings.Contains(said, "setting store") {
 				t.Errorf("exit code %d: %s", code, said)
 			}
-			// With the first one's secret it may come.
-			second := start(t, dataDir(t), "--store", store, "--issuer", first.url, "--secret-file", filepath.Join(first.data, "server.secret"))
-			if code := second.stop(t); code != 0 {
-				t.Errorf("exit code %d:\n%s", code, second.log)
-			}
-			if _, err := os.Stat(filepath.Join(second.data, "server.secret")); err == nil {
-				t.Error("it drew a secret of its own although one was named")
+			if code := first.stop(t); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, first.log)
 			}
 		})
 	}
+	t.Run("with the secret and the directory of the others it may come", func(t *testing.T) {
+		t.Parallel()
+		store := postgresServer.Get(t).Database(t)
+		first := start(t, dataDir(t), "--store", store, "--directory", directory)
+		second := start(t, dataDir(t), "--store", store, "--directory", directory, "--issuer", first.url, "--secret-file", filepath.Join(first.data, "server.secret"))
+		if code := second.stop(t); code != 0 {
+			t.Errorf("exit code %d:\n%s", code, second.log)
+		}
+		if _, err := os.Stat(filepath.Join(second.data, "server.secret")); err == nil {
+			t.Error("it drew a secret of its own although one was named")
+		}
+	})
 }

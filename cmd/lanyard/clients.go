@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -30,12 +32,27 @@ func clientsAdd() *cobra.Command {
 	cmd.Flags().StringSliceVar(&in.Audiences, "audience", nil, "audience it may ask for, and about (repeatable)")
 	cmd.Flags().StringSliceVar(&in.Scopes, "scope", nil, "scope it may ask for (repeatable)")
 	cmd.Flags().StringSliceVar(&in.Grants, "grant", nil, "client_credentials, refresh_token (repeatable)")
+	jwks := cmd.Flags().String("jwks", "", "file with its public keys (JWK set): it signs assertions (private_key_jwt) and gets no secret")
+	cmd.Flags().BoolVar(&in.AllowRS256, "allow-rs256", false, "it may sign its assertions with RS256 too")
+	ttl := cmd.Flags().Duration("access-token-ttl", 0, "longest life of its access tokens (default the server's)")
+	idle := cmd.Flags().Duration("refresh-idle", 0, "an unused refresh token ends its session after this long (default the server's limits)")
 	cmd.Flags().BoolVar(&in.MayIntrospect, "introspect", false, "may ask about tokens")
 	cmd.Flags().BoolVar(&in.MayFollow, "follow", false, "may follow the revocation feed")
 	cmd.Flags().BoolVar(&in.MayCreateSessions, "create-sessions", false, "may create sessions for users it has authenticated")
 	cmd.Flags().BoolVar(&in.MayAdminister, "administer", false, "may do everything an administrator may")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		in.ID = args[0]
+		in.AccessTokenTTL, in.RefreshIdle = int(ttl.Seconds()), int(idle.Seconds())
+		if *jwks != "" {
+			set, err := os.ReadFile(*jwks)
+			if err != nil {
+				return usage("setting jwks: %v", err)
+			}
+			if !json.Valid(set) {
+				return usage("setting jwks: %s is not JSON; want a JWK set such as {\"keys\":[...]}", *jwks)
+			}
+			in.JWKS = set
+		}
 		return withCaller(cmd, func(c *caller) error {
 			var out api.ClientAdded
 			if err := c.call(cmd.Context(), "POST", "/v1/admin/clients", in, &out); err != nil {
@@ -63,9 +80,9 @@ func clientsList() *cobra.Command {
 			}
 			return show(cmd, out.Clients, func(w io.Writer) {
 				t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-				fmt.Fprintln(t, "ID\tRIGHTS\tGRANTS\tAUDIENCES")
+				fmt.Fprintln(t, "ID\tPROOF\tRIGHTS\tGRANTS\tAUDIENCES")
 				for _, cl := range out.Clients {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", cl.ID, rights(cl), strings.Join(cl.Grants, " "), strings.Join(cl.Audiences, " "))
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", cl.ID, proofOf(cl), rights(cl), strings.Join(cl.Grants, " "), strings.Join(cl.Audiences, " "))
 				}
 				t.Flush()
 			})
@@ -74,12 +91,23 @@ func clientsList() *cobra.Command {
 	return cmd
 }
 
+// proofOf says how a program authenticates.
+func proofOf(c api.OAuthClient) string {
+	switch {
+	case c.Public:
+		return "public"
+	case len(c.JWKS) > 0:
+		return "keys"
+	}
+	return "secret"
+}
+
 func rights(c api.OAuthClient) string {
 	var out []string
 	for _, r := range []struct {
 		has  bool
 		word string
-	}{{c.Public, "public"}, {c.MayIntrospect, "introspect"}, {c.MayFollow, "follow"}, {c.MayCreateSessions, "create-sessions"}, {c.MayAdminister, "administer"}} {
+	}{{c.MayIntrospect, "introspect"}, {c.MayFollow, "follow"}, {c.MayCreateSessions, "create-sessions"}, {c.MayAdminister, "administer"}} {
 		if r.has {
 			out = append(out, r.word)
 		}

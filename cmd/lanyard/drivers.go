@@ -41,9 +41,8 @@ func openPostgres(url string) (*server.PostgresDB, error) {
 	return &server.PostgresDB{DB: db, Listen: listen}, nil
 }
 
-// openRedis lets the server decide about connections in the clear.
-func openRedis(url string) (redis.Config, func(), error) {
-	c, err := redisconn.Open(redisconn.Config{URL: url, InsecurePlaintext: true})
+func openRedis(url string, insecurePlaintext bool) (redis.Config, func(), error) {
+	c, err := redisconn.Open(redisconn.Config{URL: url, InsecurePlaintext: insecurePlaintext})
 	if err != nil {
 		return redis.Config{}, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,15 +23,24 @@ func keysCommand() *cobra.Command {
 
 func keysTable(w io.Writer, keys []api.Key) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "KID\tALGORITHM\tPHASE\tCREATED")
+	fmt.Fprintln(t, "KID\tALGORITHM\tPHASE\tCREATED\tSIGNS FROM\tUNTIL\tPUBLISHED UNTIL\tWITHDRAWN")
 	for _, k := range keys {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", k.KID, k.Algorithm, k.Phase, k.CreatedAt.Format("2006-01-02 15:04"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.KID, k.Algorithm, k.Phase, minute(&k.CreatedAt), minute(&k.SignsFrom),
+			minute(k.RetiresAt), minute(k.RemovedAt), minute(k.WithdrawnAt))
 	}
 	t.Flush()
 }
 
+// minute shows a time, in UTC, that may not be known.
+func minute(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
 func keysList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "list signing keys and their phases", Example: "  lanyard keys list", Args: exactly(0)}
+	cmd := &cobra.Command{Use: "list", Short: "list signing keys, their phases and the times of their lives (UTC)", Example: "  lanyard keys list", Args: exactly(0)}
 	adminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return withCaller(cmd, func(c *caller) error {
@@ -60,8 +70,13 @@ func keysRotate() *cobra.Command {
 }
 
 func keysWithdraw() *cobra.Command {
-	cmd := &cobra.Command{Use: "withdraw KID", Short: "take a key back at once: every token under it is refused", Example: "  lanyard keys withdraw KID", Args: exactly(1)}
+	cmd := &cobra.Command{Use: "withdraw KID", Short: "take a key back at once: every token under it is refused",
+		Long:    "Takes a key back that may be in wrong hands. This server refuses every token under it from now on, nodes that share the keys within a minute. If it was the key that signs, its replacement signs at once. Sessions live on: clients come back with their refresh token or cookie.",
+		Example: "  lanyard keys withdraw KID", Args: exactly(1)}
 	adminFlags(cmd)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%v; a key id that starts with a dash goes behind two: %s -- KID", err, cmd.CommandPath())
+	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return withCaller(cmd, func(c *caller) error {
 			var out api.Keys

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,17 +56,33 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 
 func tokenInspect() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "inspect [FILE]", Short: "show what a token says, without verifying it", Args: atMostOne,
-		Long:    "Shows what a token says, and each thing for which a verifier would refuse it, marked with an exclamation mark; then the exit code is 1. The signature is not checked: see lanyard token verify.",
-		Example: "  lanyard token inspect < token.txt",
+		Use: "inspect [FILE]", Short: "explain a token: each part, each check, what is wrong and which rule says so", Args: atMostOne,
+		Long: "Explains a token to a person: its parts, each check of a verifier, and each thing for which one would refuse it, marked with an exclamation mark and followed by the rule; then the exit code is 1. " +
+			"The signature is checked with public keys alone: those of a file (--jwks), of a server (--server), or of a data directory (--data).",
+		Example: "  lanyard token inspect < token.txt\n  lanyard token inspect --server http://localhost:8080 --audience orders < token.txt",
 	}
+	addFlags(cmd, "data", "store", "directory", "listen")
+	cmd.Flags().Lookup("listen").Hidden = true
 	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.Flags().String("jwks", "", "file with the issuer's JWK set")
+	cmd.Flags().String("server", "", "address of the issuer, whose published keys and name are used")
+	issuer := cmd.Flags().String("issuer", "", "the issuer the token must name (default the server's)")
+	audience := cmd.Flags().String("audience", "", "the audience the token must name")
+	rs256 := cmd.Flags().Bool("allow-rs256", false, "accept RS256 too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		from, err := publishedKeys(cmd)
+		if err != nil {
+			return err
+		}
 		text, err := readToken(cmd, args)
 		if err != nil {
 			return err
 		}
-		report := token.Inspect(text, time.Now())
+		o := token.InspectOptions{Now: time.Now(), Issuer: cmp.Or(*issuer, from.issuer), Audience: *audience, AllowRS256: *rs256}
+		if from.keys != nil {
+			o.Keys = from.keys
+		}
+		report := token.InspectWith(text, o)
 		err = show(cmd, report, func(w io.Writer) {
 			if report.Header != "" || report.Payload != "" {
 				fmt.Fprintf(w, "header   %s\npayload  %s\n", report.Header, report.Payload)

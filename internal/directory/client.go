@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/lanyard-go/lanyard/internal/jose"
 )
 
 // BuiltInClient is the id of the public client through which people sign in to
@@ -40,6 +42,21 @@ type Client struct {
 	// Grants it may use. Without GrantRefreshToken it gets no refresh tokens.
 	Grants []string
 
+	// JWKS is a JWK set (RFC 7517) with the public keys of a client that
+	// authenticates by assertions it signs (private_key_jwt, RFC 7523) and has no
+	// secret: 1 to 10 keys for ES256 or Ed25519, or for RS256 with AllowRS256, each
+	// with an id. Empty: the client has a secret, or is public.
+	JWKS string
+
+	// AllowRS256 lets the client sign its assertions with RS256. It is a
+	// deviation, for programs that can do nothing else.
+	AllowRS256 bool
+
+	// Limits of its own, narrower than the server's, in whole seconds; zero
+	// leaves the server's.
+	AccessTokenTTL time.Duration // of its access tokens
+	RefreshIdle    time.Duration // an unused refresh token ends its session
+
 	MayIntrospect     bool // ask about tokens (RFC 7662)
 	MayFollow         bool // follow the feed of revocations
 	MayCreateSessions bool // make sessions for users it has authenticated
@@ -59,6 +76,8 @@ const (
 	maxClientName = 200
 	maxListed     = 100 // audiences or scopes
 	maxListedSize = 512 // bytes of one
+	maxClientKeys = 10
+	maxClientJWKS = 16 << 10
 )
 
 // check returns an error that wraps ErrInvalid and names the field.
@@ -83,8 +102,48 @@ func (c Client) check() error {
 			return fmt.Errorf("%w Grants: %q is not offered", ErrInvalid, g)
 		}
 	}
+	if err := c.checkKeys(); err != nil {
+		return err
+	}
+	for _, l := range []struct {
+		field string
+		value time.Duration
+	}{{"AccessTokenTTL", c.AccessTokenTTL}, {"RefreshIdle", c.RefreshIdle}} {
+		if l.value < 0 || l.value > maxClientLimit || l.value%time.Second != 0 {
+			return fmt.Errorf("%w %s: not whole seconds from 0 to %d", ErrInvalid, l.field, maxClientLimit/time.Second)
+		}
+	}
 	if c.Public && (c.Allows(GrantClientCredentials) || c.MayIntrospect || c.MayFollow || c.MayCreateSessions || c.MayAdminister) {
 		return fmt.Errorf("%w Public: without a secret it can have no rights of its own", ErrInvalid)
+	}
+	return nil
+}
+
+// maxClientLimit is longer than any limit a server has.
+const maxClientLimit = 366 * 24 * time.Hour
+
+func (c Client) checkKeys() error {
+	switch {
+	case c.JWKS == "" && c.AllowRS256:
+		return fmt.Errorf("%w AllowRS256: it says something about keys, and there are none", ErrInvalid)
+	case c.JWKS == "":
+		return nil
+	case c.Public:
+		return fmt.Errorf("%w JWKS: a public client does not authenticate", ErrInvalid)
+	case len(c.JWKS) > maxClientJWKS:
+		return fmt.Errorf("%w JWKS: longer than %d bytes", ErrInvalid, maxClientJWKS)
+	}
+	keys, err := jose.ParseSet(c.JWKS)
+	if err != nil {
+		return fmt.Errorf("%w JWKS: %s", ErrInvalid, strings.ReplaceAll(err.Error(), "jose: ", ""))
+	}
+	if len(keys) == 0 || len(keys) > maxClientKeys {
+		return fmt.Errorf("%w JWKS: it has %d keys that can be used, want 1 to %d", ErrInvalid, len(keys), maxClientKeys)
+	}
+	for _, k := range keys {
+		if k.Algorithm() == jose.RS256 && !c.AllowRS256 {
+			return fmt.Errorf("%w JWKS: the key %q is for RS256, which has to be allowed for the client", ErrInvalid, k.KeyID())
+		}
 	}
 	return nil
 }

@@ -7,17 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
-const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created`
+const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created, jwks, allow_rs256, access_token_ttl, refresh_idle`
 
 // scanClient returns a client and the digest of its secret.
 func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
 	var c Client
 	var stored, audiences, scopes, grants string
-	var created int64
+	var created, ttl, idle int64
 	err := row.Scan(&c.ID, &c.Name, &c.Public, &stored, &audiences, &scopes, &grants,
-		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &c.MayAdminister, &created)
+		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &c.MayAdminister, &created, &c.JWKS, &c.AllowRS256, &ttl, &idle)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Client{}, "", ErrNotFound
 	}
@@ -25,6 +26,7 @@ func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
 		return Client{}, "", err
 	}
 	c.Created = instant(created)
+	c.AccessTokenTTL, c.RefreshIdle = time.Duration(ttl)*time.Millisecond, time.Duration(idle)*time.Millisecond
 	err = errors.Join(
 		json.Unmarshal([]byte(audiences), &c.Audiences),
 		json.Unmarshal([]byte(scopes), &c.Scopes),
@@ -33,7 +35,8 @@ func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
 }
 
 // AddClient adds a client and returns its secret, of which only a digest is
-// kept: this is the one time it can be seen. A public client has none. Errors
+// kept: this is the one time it can be seen. A client that is public or has keys
+// gets none. Errors
 // are [ErrInvalid], which says which field, and [ErrExists].
 func (d *Directory) AddClient(ctx context.Context, c Client) (Secret, error) {
 	if err := c.check(); err != nil {
@@ -41,15 +44,16 @@ func (d *Directory) AddClient(ctx context.Context, c Client) (Secret, error) {
 	}
 	var secret Secret
 	var stored string
-	if !c.Public {
+	if !c.Public && c.JWKS == "" {
 		secret = newSecret()
 		stored = digest(secret.Reveal())
 	}
 	err := d.write(ctx, "adding client", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO directory_clients (`+clientColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Public, stored, array(c.Audiences), array(c.Scopes), array(c.Grants),
-			c.MayIntrospect, c.MayFollow, c.MayCreateSessions, c.MayAdminister, millis(d.now()))
+			c.MayIntrospect, c.MayFollow, c.MayCreateSessions, c.MayAdminister, millis(d.now()),
+			c.JWKS, c.AllowRS256, c.AccessTokenTTL.Milliseconds(), c.RefreshIdle.Milliseconds())
 		return changed(res, err, ErrExists)
 	})
 	if err != nil {
@@ -123,7 +127,8 @@ func (d *Directory) RemoveClient(ctx context.Context, id string) error {
 }
 
 // AuthenticateClient returns the client whose id and secret these are, or
-// [ErrInvalidClient]. A public client has no secret and never passes. Other
+// [ErrInvalidClient]. A client that is public or has keys has no secret and never
+// passes. Other
 // errors mean that the database failed.
 func (d *Directory) AuthenticateClient(ctx context.Context, id string, secret Secret) (Client, error) {
 	c, stored, err := d.client(ctx, id)

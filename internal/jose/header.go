@@ -30,6 +30,11 @@ type HeaderPolicy struct {
 	// Type is the demanded typ in lower case without "application/", for
 	// example "at+jwt". It is compared as a media type.
 	Type string
+	// Also are further types that pass, and Untyped lets a header without typ
+	// pass. They are for a kind of token that is older than explicit types, and
+	// whose keys sign nothing else.
+	Also    []string
+	Untyped bool
 	// Algorithms is the allow list. Nil means ES256 and Ed25519. Ed25519 stands
 	// for its older name EdDSA too.
 	Algorithms []Algorithm
@@ -69,7 +74,7 @@ func parseHeader(encoded string, policy HeaderPolicy) (Header, error) {
 }
 
 func (p HeaderPolicy) check(members []Member) (h Header, err error) {
-	typed := p.anyType
+	typed := p.anyType || p.Untyped
 	for _, m := range members {
 		switch m.Name {
 		case "alg":
@@ -146,7 +151,8 @@ func (p HeaderPolicy) typ(v Value) error {
 	if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
 		name = name[len(prefix):]
 	}
-	if p.Type == "" || len(name) != len(p.Type) || !strings.EqualFold(name, p.Type) {
+	same := func(t string) bool { return t != "" && len(name) == len(t) && strings.EqualFold(name, t) }
+	if !same(p.Type) && !slices.ContainsFunc(p.Also, same) {
 		return fmt.Errorf("%w: another kind of token", ErrType)
 	}
 	return nil

@@ -49,6 +49,28 @@ func split(raw string, maxSize int) (header, payload, signature string, err erro
 	return header, payload, signature, nil
 }
 
+// UnverifiedIssuer returns the iss of a payload whose signature has not been
+// checked. It is for choosing whose keys to check it with and for nothing else.
+func (m *Message) UnverifiedIssuer() (string, error) {
+	var buf [1024]byte
+	payload, err := decodeScanned(buf[:0], m.payload)
+	if err != nil {
+		return "", err
+	}
+	members, err := ParseObject(nil, string(payload), Limits{})
+	if err != nil {
+		return "", err
+	}
+	for _, member := range members {
+		if member.Name == "iss" {
+			if iss, ok := member.Value.Str(); ok && iss != "" {
+				return iss, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%w: iss is missing", ErrForm)
+}
+
 // Verify checks the signature with k and returns the payload, decoded but not
 // parsed. The header's algorithm must be the key's own. The error never tells
 // why a signature does not fit.

@@ -21,22 +21,7 @@ const (
 // wycheproof returns the test groups of a file.
 func wycheproof(t *testing.T, file string) []vectorGroup {
 	t.Helper()
-	cmd := exec.Command("go", "mod", "download", "-json", wycheproofModule+"@"+wycheproofVersion)
-	cmd.Dir = t.TempDir() // outside any module, so that no go.mod changes
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("downloading the Wycheproof vectors: %v\n%s%s", err, out, stderr.Bytes())
-		}
-		t.Skipf("SKIPPED: the Wycheproof vectors could not be downloaded, so nothing here was checked against them: %v", err)
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(module.Dir, "testvectors_v1", file))
+	b, err := os.ReadFile(filepath.Join(wycheproofDir(t), file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +40,27 @@ func wycheproof(t *testing.T, file string) []vectorGroup {
 		t.Fatalf("%s: read %d tests, the file says %d", file, n, content.NumberOfTests)
 	}
 	return content.TestGroups
+}
+
+// wycheproofDir is where the files of vectors are.
+func wycheproofDir(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", wycheproofModule+"@"+wycheproofVersion)
+	cmd.Dir = t.TempDir() // outside any module, so that no go.mod changes
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("downloading the Wycheproof vectors: %v\n%s%s", err, out, stderr.Bytes())
+		}
+		t.Skipf("SKIPPED: the Wycheproof vectors could not be downloaded, so nothing here was checked against them: %v", err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(module.Dir, "testvectors_v1")
 }
 
 type vectorGroup struct {
@@ -189,6 +195,7 @@ func TestWycheproofTokens(t *testing.T) {
 		},
 		{file: "json_web_key_test.json", accepted: 1},
 		{file: "json_web_crypto_test.json", accepted: 2},
+		{file: "json_web_encryption_test.json"}, // encrypted tokens are refused, all of them
 	} {
 		t.Run(f.file, func(t *testing.T) {
 			v := vectors{exceptions: f.exceptions}
@@ -229,6 +236,7 @@ func TestWycheproofSignatures(t *testing.T) {
 		{"rsa_signature_2048_sha256_test.json", RS256, nil},
 		{"rsa_signature_3072_sha256_test.json", RS256, nil},
 		{"rsa_signature_4096_sha256_test.json", RS256, nil},
+		{"rsa_signature_8192_sha256_test.json", RS256, nil},
 	} {
 		t.Run(f.file, func(t *testing.T) {
 			v := vectors{exceptions: f.exceptions}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	pgxconn "github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -116,6 +117,10 @@ func parse(url string) (cfg *pgx.ConnConfig, most int, err error) {
 		Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3,
 	}}
 	cfg.DialFunc = dialer.DialContext
+	if cfg.ValidateConnect == nil {
+		// A standby is behind, and would show revoked sessions as live.
+		cfg.ValidateConnect = pgxconn.ValidateConnectTargetSessionAttrsPrimary
+	}
 	return cfg, most, nil
 }
 

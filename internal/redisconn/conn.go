@@ -7,6 +7,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -52,7 +55,10 @@ func Private(url string) (bool, error) {
 // Conn is a connection for any number of goroutines. It reconnects by itself.
 // Nothing is sent twice: a command whose answer was lost is an error.
 type Conn struct {
-	client rueidis.Client
+	client  rueidis.Client
+	replica atomic.Bool // it was a primary, and is none
+	stop    context.CancelFunc
+	watch   sync.WaitGroup
 }
 
 // Open connects and returns when a server has answered. It fails when none does
@@ -84,6 +90,12 @@ func Open(cfg Config) (*Conn, error) {
 		},
 		ForceSingleClient: !t.cluster && t.sentinel == "",
 	}
+	// A Cluster and Sentinels name other addresses than the URL's, which the
+	// same rule is for.
+	mayLeave := t.tls || cfg.InsecurePlaintext
+	option.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
+		return dial(ctx, address, d, secure, mayLeave)
+	}
 	if t.tls {
 		option.TLSConfig = cfg.TLS
 		if option.TLSConfig == nil {
@@ -101,14 +113,73 @@ func Open(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to redis: %w", err)
 	}
-	return &Conn{client}, nil
+	c := &Conn{client: client}
+	watching, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	if !t.cluster { // whose replicas send everybody on to the primary
+		c.watch.Go(func() { c.watchRole(watching) })
+	}
+	return c, nil
+}
+
+// dial connects, and hangs up on an address of another machine where nothing may
+// leave this one in the clear.
+func dial(ctx context.Context, address string, d *net.Dialer, secure *tls.Config, mayLeave bool) (net.Conn, error) {
+	if secure != nil {
+		return (&tls.Dialer{NetDialer: d, Config: secure}).DialContext(ctx, "tcp", address)
+	}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil || mayLeave {
+		return conn, err
+	}
+	if peer, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || !peer.IP.IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("connecting to %s: %w", address, ErrPlaintext), conn.Close())
+	}
+	return conn, nil
 }
 
 // Close ends the connections. Commands in progress get an error.
-func (c *Conn) Close() { c.client.Close() }
+func (c *Conn) Close() {
+	c.stop()
+	c.client.Close()
+	c.watch.Wait()
+}
 
-// Do is a [redis.Command].
+// roleEvery is how often a server is asked whether it is still a primary.
+const roleEvery = time.Second
+
+// watchRole notices a primary that became a replica under its connections:
+// unlike writes, it would go on answering reads, with what it has heard so far.
+func (c *Conn) watchRole(ctx context.Context) {
+	t := time.NewTicker(roleEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		asking, cancel := context.WithTimeout(ctx, roleEvery)
+		role, err := c.client.Do(asking, c.client.B().Role().Build()).ToArray()
+		cancel()
+		if err != nil || len(role) == 0 {
+			continue // the calls themselves find out what is wrong
+		}
+		if word, err := role[0].ToString(); err == nil {
+			c.replica.Store(word == "slave")
+		}
+	}
+}
+
+// errReplica is worded like the server's own answer to a write.
+var errReplica = errors.New("READONLY the server has become a replica: sessions are read from primaries only")
+
+// Do is a [redis.Command]. Of a server that has become a replica meanwhile every
+// command is refused, within two seconds.
 func (c *Conn) Do(ctx context.Context, cmd []string, key int) (any, error) {
+	if c.replica.Load() {
+		return nil, errReplica
+	}
 	return do(ctx, c.client, cmd, key)
 }
 

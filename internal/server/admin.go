@@ -287,7 +287,7 @@ func (s *Server) revoke(r *http.Request, e lanyard.End, why string) (api.AdminRe
 	}
 	ended := len(done.Records) + live
 	if e.All {
-		if err := noteEpoch(s.cfg.Data, done.Epoch); err != nil {
+		if err := s.keepEpoch(r.Context(), done.Epoch); err != nil {
 			s.log.Error("the new epoch could not be noted beside the keys; a restored backup could be put below it", "error", err)
 		}
 		// Everything is fenced already; ending the records one by one, with

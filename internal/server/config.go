@@ -50,6 +50,9 @@ type Config struct {
 	TrustedOrigin       []string      `setting:"trusted-origin" help:"other origins whose pages may act with the user's cookie"`
 	CORSOrigin          []string      `setting:"cors-origin" help:"origins whose pages may call the token endpoints"`
 	Audience            []string      `setting:"audience" help:"audiences that tokens may be asked for"`
+	InternalAudience    []string      `setting:"internal-audience" help:"audiences of services behind a trusted proxy, for which /verify makes short tokens"`
+	KeyRotation         time.Duration `setting:"key-rotation" default:"2160h" help:"age at which a signing key makes way for a new one, 0s for never"`
+	RequireClientKeys   bool          `setting:"require-client-keys" help:"programs authenticate by keys (private_key_jwt), never by secrets"`
 	ServiceName         string        `setting:"service-name" default:"lanyard" help:"name shown on the pages"`
 	ShortenAddresses    bool          `setting:"shorten-addresses" help:"keep only the network of client addresses"`
 	PasswordMinLength   int           `setting:"password-min-length" default:"15" help:"least characters of a new password"`
@@ -123,6 +126,9 @@ func (c Config) resolve(actual net.Addr) (*resolved, error) {
 			return nil, wrong("cors-origin", "%q %v", o, err)
 		}
 	}
+	if err := r.checkTokens(); err != nil {
+		return nil, err
+	}
 	if c.PasswordMinLength < 15 {
 		return nil, wrong("password-min-length", "%d is too short for a password that stands alone; at least 15", c.PasswordMinLength)
 	}
@@ -138,6 +144,27 @@ func (c Config) resolve(actual net.Addr) (*resolved, error) {
 		return nil, wrong("revocation-bound", "%v cannot be promised by this version, which has no revocation feed yet; leave it out", c.RevocationBound)
 	}
 	return r, nil
+}
+
+// leastRotation leaves a key time to sign between being announced and making way.
+const leastRotation = time.Hour
+
+// checkTokens checks what is said about tokens besides their life.
+func (r *resolved) checkTokens() error {
+	if r.KeyRotation != 0 && r.KeyRotation < leastRotation {
+		return wrong("key-rotation", "%v is too often; at least %v, or 0s for never", r.KeyRotation, leastRotation)
+	}
+	for _, a := range r.InternalAudience {
+		switch {
+		case a == "" || strings.ContainsAny(a, " \t\r\n"):
+			return wrong("internal-audience", "%q is not an audience: no blanks, not empty", a)
+		case a == r.issuer:
+			return wrong("internal-audience", "%q is the issuer; a service behind the proxy needs a name of its own", a)
+		case len(r.proxies) == 0:
+			return wrong("internal-audience", "%q: tokens for it are given to trusted proxies only; name yours with trusted-proxies", a)
+		}
+	}
+	return nil
 }
 
 func parseProxies(list []string) (out []netip.Prefix, err error) {

@@ -16,7 +16,7 @@ import (
 type Drivers struct {
 	SQLite   func(dsn string) (*sql.DB, error)
 	Postgres func(url string) (*PostgresDB, error)
-	Redis    func(url string) (cfg redis.Config, shut func(), err error)
+	Redis    func(url string, insecurePlaintext bool) (cfg redis.Config, shut func(), err error)
 
 	// Private reports whether a URL of PostgreSQL or Redis sends nothing beyond
 	// this machine without TLS and certificate checks.
@@ -66,7 +66,15 @@ func parseEngine(setting, value, file string) (engine, error) {
 	case "redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel":
 		return engine{onRedis, value}, nil
 	}
-	return engine{}, wrong(setting, "%q is not sqlite, sqlite:PATH, memory:, postgres://..., redis://..., rediss://... or redis-cluster://...", Hidden(value))
+	return engine{}, wrong(setting, "%q is not sqlite, sqlite:PATH, memory:, postgres://..., redis://..., rediss://... or redis-cluster://...", onlyScheme(value))
+}
+
+// onlyScheme is what may be shown of an address that is not understood.
+func onlyScheme(value string) string {
+	if i := strings.IndexAny(value, ":= @"); i >= 0 {
+		return value[:i] + "..."
+	}
+	return value
 }
 
 // shared reports whether several processes may use the engine at once.
@@ -97,18 +105,26 @@ func Hidden(address string) string {
 		return address
 	}
 	scheme, rest, _ := strings.Cut(address, "://")
-	// Cluster addresses name several hosts, which net/url may refuse, so the
-	// part before the last @ of the authority is cut out by hand.
-	authority, path := rest, ""
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 && !strings.Contains(rest[i:], "@") {
-		authority, path = rest[:i], rest[i:]
+	// Cluster addresses name several hosts, which net/url may refuse, so this is
+	// done by hand. The password may have signs in it that should be escaped:
+	// everything between the first colon and the last @ that is not of the query
+	// goes.
+	end := len(rest)
+	if i := strings.IndexAny(rest, "?#"); i >= 0 && !strings.Contains(rest[i:], "@") {
+		end = i
+	} else if i >= 0 && strings.Contains(rest[i:], "=") {
+		end = i // an @ in a value of the query
+		if j := strings.LastIndex(rest, "@"); !strings.Contains(rest[i:j], "=") {
+			end = len(rest)
+		}
 	}
-	if i := strings.LastIndex(authority, "@"); i >= 0 {
-		user, _, secret := strings.Cut(authority[:i], ":")
+	authority, path := rest[:end], rest[end:]
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		user, _, secret := strings.Cut(authority[:at], ":")
 		if secret {
 			user += ":..."
 		}
-		authority = user + authority[i:]
+		authority = user + authority[at:]
 	}
 	base, query, asked := strings.Cut(path, "?")
 	if asked {
@@ -135,7 +151,7 @@ func (r *resolved) places() (err error) {
 		return err
 	}
 	if r.directory.kind != onSQLite && r.directory.kind != onPostgres {
-		return wrong("directory", "%q is not sqlite:PATH or postgres://...", Hidden(r.Directory))
+		return wrong("directory", "%q is not sqlite:PATH or postgres://...", onlyScheme(r.Directory))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/lanyard-go/lanyard/audit"
 	"github.com/lanyard-go/lanyard/internal/directory"
@@ -23,6 +24,13 @@ type InitialAdmin struct {
 // the answer, so the password is written to a file in the data directory first,
 // which that administrator's first login removes.
 func (s *Server) FirstStart(ctx context.Context, show bool) (*InitialAdmin, error) {
+	// Of processes that start at once on one data directory, the second finds
+	// what the first has done.
+	lock, err := lockFile(initialPath(s.cfg.Data)+".lock", syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { os.Remove(lock.Name()); lock.Close() }()
 	users, err := s.dir.Users(ctx, "", 1)
 	if err != nil || len(users) > 0 {
 		return nil, err

@@ -28,7 +28,7 @@ var bodies = map[string]string{
 	"adminStart":     `{"subject":"carol","amr":["pwd"],"acr":"aal1","auth_time":"2026-03-01T11:00:00Z","channel":"token","device":"d","user_agent":"u","ip":"192.0.2.1","resource":"","scope":""}`,
 	"adminRevoke":    `{"subject":"nobody","all":false,"kid":"","mode":"fast","reason":"r"}`,
 	"adminAddUser":   `{"name":"dan","admin":false}`,
-	"adminAddClient": `{"id":"reports","name":"n","public":false,"audiences":["a"],"scopes":["s"],"grants":["client_credentials"],"may_introspect":true,"may_follow":true,"may_create_sessions":true,"may_administer":true}`,
+	"adminAddClient": `{"id":"reports","name":"n","public":false,"audiences":["a"],"scopes":["s"],"grants":["client_credentials"],"jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","alg":"ES256","kid":"one"}]},"allow_rs256":false,"access_token_ttl":60,"refresh_idle":3600,"may_introspect":true,"may_follow":true,"may_create_sessions":true,"may_administer":true}`,
 }
 
 // wrongValues are values of other types than the one asked for.
@@ -40,6 +40,10 @@ func wrongValues(s shape) []string {
 		return []string{`7`, `true`, `[]`, `{}`, `null`}
 	case s.Type == "boolean":
 		return []string{`"true"`, `1`, `null`, `[true]`}
+	case s.Type == "integer":
+		return []string{`"1"`, `true`, `1.5`, `[]`, `null`, `-1`, `1e30`}
+	case s.Type == "object":
+		return []string{`"x"`, `7`, `[]`, `{}`, `null`, `{"keys":[]}`, `{"keys":[{"kty":"oct","k":"AAAA","kid":"a"}]}`}
 	case s.Type == "array":
 		return []string{`"x"`, `[1]`, `{"a":"b"}`, `null`, `[["x"]]`}
 	}
@@ -325,7 +329,7 @@ func operations(do func(id, method, target string)) {
 }
 
 // public are the operations that a badge is no use for.
-var public = []string{"login", "redeem", "logout", "token", "revokeToken", "introspect", "metadata", "jwks", "livez", "readyz", "openapi"}
+var public = []string{"login", "redeem", "logout", "token", "revokeToken", "introspect", "metadata", "resourceMetadata", "jwks", "livez", "readyz", "openapi"}
 
 // req: COOKIE-11
 func TestFloodedAndAmbiguousRequestsAreAnsweredPlainly(t *testing.T) {

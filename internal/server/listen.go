@@ -71,17 +71,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error 
 		}
 		list = append(list, served{s.httpServer(s.admin), secured(al, conf)})
 	}
-	// One of those that share a data directory answers its commands.
-	if !s.cfg.store.shared() || !socketAnswers(s.cfg.Data) {
-		sock, err := listenSocket(s.cfg.Data)
-		if err != nil {
-			return err
-		}
-		defer os.Remove(filepath.Join(s.cfg.Data, SocketName))
-		local := s.httpServer(s.local)
-		local.ReadTimeout, local.WriteTimeout = 0, 0 // imports and backups take their time
-		list = append(list, served{local, sock})
+	commands, err := s.takeCommands()
+	if err != nil {
+		return err
 	}
+	commanded := make(chan struct{})
+	serving, stopCommands := context.WithCancel(ctx)
+	defer func() { stopCommands(); <-commanded }()
+	go func() {
+		defer close(commanded)
+		s.serveCommands(serving, commands)
+	}()
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -95,7 +95,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error 
 			}
 		}()
 	}
-	s.note(audit.ServerStarted)
+	s.note(audit.Event{Name: audit.ServerStarted})
 	ready()
 	select {
 	case <-ctx.Done():
@@ -111,7 +111,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, ready func()) error 
 		}
 	}
 	s.hooks.Wait()
-	s.note(audit.ServerStopped)
+	s.note(audit.Event{Name: audit.ServerStopped})
 	stopWork()
 	<-worked
 	return err
@@ -124,8 +124,9 @@ func secured(l net.Listener, conf *tls.Config) net.Listener {
 	return tls.NewListener(l, conf)
 }
 
-func (s *Server) note(name audit.Name) {
-	e := audit.Event{Time: s.now().UTC(), Name: name, Actor: "system"}
+// note writes an event that no request caused.
+func (s *Server) note(e audit.Event) {
+	e.Time, e.Actor = s.now().UTC(), "system"
 	if err := s.trail.Record(context.Background(), e); err != nil {
 		s.sinkFailed(context.Background(), e, err)
 	}
@@ -157,20 +158,61 @@ func listenSocket(dir string) (net.Listener, error) {
 	return l, nil
 }
 
-// socketAnswers reports whether another process serves the commands on a data
-// directory.
-func socketAnswers(dir string) bool {
-	short, done, err := ShortPath(dir)
-	if err != nil {
-		return false
+// commandSocket is the socket of a data directory with the right to be it.
+type commandSocket struct {
+	net.Listener
+	lock *os.File
+	path string
+}
+
+// takeCommands opens the socket for commands, unless another of the processes
+// that share the data directory has it: then nil.
+func (s *Server) takeCommands() (*commandSocket, error) {
+	path := filepath.Join(s.cfg.Data, SocketName)
+	lock, err := lockFile(path+".lock", syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, nil
 	}
-	defer done()
-	c, err := net.Dial("unix", filepath.Join(short, SocketName))
 	if err != nil {
-		return false
+		return nil, err
 	}
-	c.Close()
-	return true
+	l, err := listenSocket(s.cfg.Data)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &commandSocket{l, lock, path}, nil
+}
+
+// serveCommands answers commands until ctx ends. Without the socket it waits for
+// the process that has it to go.
+func (s *Server) serveCommands(ctx context.Context, c *commandSocket) {
+	for c == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+		var err error
+		if c, err = s.takeCommands(); err != nil {
+			s.log.Error("taking over the command socket failed", "error", err)
+		}
+	}
+	srv := s.httpServer(s.local)
+	srv.ReadTimeout, srv.WriteTimeout = 0, 0 // imports and backups take their time
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(c) }()
+	select {
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+		defer cancel()
+		if err := srv.Shutdown(stop); err != nil {
+			srv.Close()
+		}
+	case err := <-done:
+		s.log.Error("commands are not served any more", "error", err)
+	}
+	os.Remove(c.path)
+	c.lock.Close()
 }
 
 // ShortPath returns another name for a directory that fits into the 108 bytes of

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -38,8 +41,11 @@ func invalidProblem(err error) string {
 	if !ok {
 		return "The request does not fit."
 	}
-	return "The member \"" + strings.ToLower(field) + "\": " + problem + "."
+	return "The member \"" + cmp.Or(memberNames[field], strings.ToLower(field)) + "\": " + problem + "."
 }
+
+// memberNames are the members that are not their field in lower case.
+var memberNames = map[string]string{"AllowRS256": "allow_rs256", "AccessTokenTTL": "access_token_ttl", "RefreshIdle": "refresh_idle"}
 
 func apiUser(u directory.User) api.User {
 	out := api.User{Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, CreatedAt: u.Created, Pending: !u.HasPassword}
@@ -275,8 +281,28 @@ func (s *Server) withdraw(r *http.Request, kid string) error {
 func apiClient(c directory.Client) api.OAuthClient {
 	return api.OAuthClient{
 		ID: c.ID, Name: c.Name, Public: c.Public, Audiences: c.Audiences, Scopes: c.Scopes, Grants: c.Grants,
+		JWKS: json.RawMessage(c.JWKS), AllowRS256: c.AllowRS256,
+		AccessTokenTTL: int(c.AccessTokenTTL / time.Second), RefreshIdle: int(c.RefreshIdle / time.Second),
 		MayIntrospect: c.MayIntrospect, MayFollow: c.MayFollow, MayCreateSessions: c.MayCreateSessions, MayAdminister: c.MayAdminister,
 	}
+}
+
+func clientOf(in api.OAuthClient) directory.Client {
+	return directory.Client{
+		ID: in.ID, Name: in.Name, Public: in.Public, Audiences: in.Audiences, Scopes: in.Scopes, Grants: in.Grants,
+		JWKS: string(in.JWKS), AllowRS256: in.AllowRS256,
+		AccessTokenTTL: ofSeconds(in.AccessTokenTTL), RefreshIdle: ofSeconds(in.RefreshIdle),
+		MayIntrospect: in.MayIntrospect, MayFollow: in.MayFollow, MayCreateSessions: in.MayCreateSessions, MayAdminister: in.MayAdminister,
+	}
+}
+
+// ofSeconds turns a number of a request into a duration. One that would overflow
+// becomes one that is refused.
+func ofSeconds(n int) time.Duration {
+	if n < 0 || n > math.MaxInt32 {
+		return -1
+	}
+	return time.Duration(n) * time.Second
 }
 
 func (s *Server) adminClients(w http.ResponseWriter, r *http.Request) {
@@ -298,10 +324,11 @@ func (s *Server) adminAddClient(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	secret, err := s.dir.AddClient(r.Context(), directory.Client{
-		ID: in.ID, Name: in.Name, Public: in.Public, Audiences: in.Audiences, Scopes: in.Scopes, Grants: in.Grants,
-		MayIntrospect: in.MayIntrospect, MayFollow: in.MayFollow, MayCreateSessions: in.MayCreateSessions, MayAdminister: in.MayAdminister,
-	})
+	if s.cfg.RequireClientKeys && !in.Public && len(in.JWKS) == 0 {
+		s.fail(w, r, bad("The member \"jwks\" is missing: this server is set to know programs by their keys alone."))
+		return
+	}
+	secret, err := s.dir.AddClient(r.Context(), clientOf(in))
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -139,6 +139,9 @@ func begin(ctx context.Context, a, b lanyard.Noter, target lanyard.Store, from, 
 	if err != nil {
 		return fmt.Errorf("reading from %s: %w", from, err)
 	}
+	if leaving, err := a.Note(ctx, noteLeaving, "", ""); err != nil || leaving != "" && leaving != to {
+		return errors.Join(err, wrong("from", "the sessions of %s are being moved to %s", from, leaving))
+	}
 	if moved != "" && moving != from {
 		return wrong("from", "the sessions of %s were moved already, to %s", from, moved)
 	}
@@ -160,16 +163,28 @@ func begin(ctx context.Context, a, b lanyard.Noter, target lanyard.Store, from, 
 	if moving != from {
 		return wrong("to", "%s is being filled from %s", to, moving)
 	}
-	// Records and the secret they were made with go together.
-	fingerprint, err := a.Note(ctx, noteSecret, "", "")
-	if err != nil {
-		return fmt.Errorf("reading from %s: %w", from, err)
+	// From here on no server starts on the source either.
+	if moved == "" {
+		if _, err := a.Note(ctx, noteLeaving, "", to); err != nil {
+			return fmt.Errorf("writing to %s: %w", from, err)
+		}
 	}
-	if fingerprint == "" {
-		return nil
-	}
-	if there, err := b.Note(ctx, noteSecret, "", fingerprint); err != nil || there != fingerprint {
-		return errors.Join(err, wrong("to", "%s was used with another server secret (fingerprint %s, the sessions have %s)", to, there, fingerprint))
+	// Records go with the secret they were made with and with their people.
+	for _, name := range []string{noteSecret, noteDirectory} {
+		value, err := a.Note(ctx, name, "", "")
+		if err != nil {
+			return fmt.Errorf("reading from %s: %w", from, err)
+		}
+		if value == "" {
+			continue
+		}
+		there, err := b.Note(ctx, name, "", value)
+		if err != nil {
+			return fmt.Errorf("writing to %s: %w", to, err)
+		}
+		if there != value {
+			return wrong("to", "%s was used with another %s than %s", to, name, from)
+		}
 	}
 	return nil
 }
@@ -202,6 +217,9 @@ func carryEpoch(ctx context.Context, a, b lanyard.Store) error {
 // either until the move is called again.
 func finish(ctx context.Context, a, b lanyard.Noter, from, to string) error {
 	if _, err := a.Note(ctx, noteMoved, "", to); err != nil {
+		return fmt.Errorf("marking %s as moved: %w", from, err)
+	}
+	if _, err := a.Note(ctx, noteLeaving, to, ""); err != nil {
 		return fmt.Errorf("marking %s as moved: %w", from, err)
 	}
 	if _, err := b.Note(ctx, noteMoving, from, ""); err != nil {

@@ -2,11 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -29,11 +26,6 @@ func (e *oauthError) Error() string { return e.code }
 func oauthBad(code, description string) error {
 	return &oauthError{status: http.StatusBadRequest, code: code, description: description}
 }
-
-var errInvalidClient = &oauthError{status: http.StatusUnauthorized, code: "invalid_client", description: "The client is not known, or did not authenticate as it must."}
-
-// basicChallenge asks for a client's id and secret (RFC 7617 section 2).
-const basicChallenge = `Basic realm="lanyard"`
 
 // failOAuth answers in OAuth's own shape. Every cause for which a grant is no
 // good looks the same outside.
@@ -62,86 +54,6 @@ func (s *Server) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", basicChallenge)
 	}
 	writeJSON(w, out.status, api.OAuthError{Code: out.code, Description: out.description})
-}
-
-// client finds who calls. Confidential clients authenticate, by HTTP Basic or
-// in the form (RFC 6749 section 2.3.1), never both; public ones name themselves
-// in the form, and without a name it is the built-in client.
-func (s *Server) client(r *http.Request, form map[string]string) (directory.Client, error) {
-	id, secret, given, err := clientCredentials(r, form)
-	if err != nil {
-		return directory.Client{}, err
-	}
-	if given {
-		c, err := s.dir.AuthenticateClient(r.Context(), id, directory.Secret(secret))
-		if errors.Is(err, directory.ErrInvalidClient) {
-			s.metrics.Count("client", "refused")
-			return directory.Client{}, errInvalidClient
-		}
-		return c, err
-	}
-	if id == "" {
-		id = directory.BuiltInClient
-	}
-	c, err := s.dir.Client(r.Context(), id)
-	if errors.Is(err, directory.ErrNotFound) || err == nil && !c.Public {
-		return directory.Client{}, errInvalidClient
-	}
-	return c, err
-}
-
-// limitedClient is client with its limits: a program that has authenticated has a
-// pace of its own, everybody else that of their address.
-func (s *Server) limitedClient(r *http.Request, form map[string]string) (directory.Client, error) {
-	c, err := s.client(r, form)
-	if err != nil || c.Public {
-		if over := s.limitSource(r); over != nil {
-			return directory.Client{}, over
-		}
-		return c, err
-	}
-	if ok, wait := s.limits.allow("client", c.ID, rateClient); !ok {
-		return directory.Client{}, &lanyard.Refused{Cause: lanyard.CauseThrottled, RetryAfter: wait}
-	}
-	return c, nil
-}
-
-func clientCredentials(r *http.Request, form map[string]string) (id, secret string, given bool, err error) {
-	formID, hasID := form["client_id"]
-	formSecret, hasSecret := form["client_secret"]
-	auth := r.Header["Authorization"]
-	switch {
-	case len(auth) > 1:
-		return "", "", false, oauthBad("invalid_request", "More than one Authorization header.")
-	case len(auth) == 1:
-		id, secret, ok := basic(auth[0])
-		if !ok {
-			return "", "", false, errInvalidClient
-		}
-		if hasSecret || hasID && formID != id {
-			return "", "", false, oauthBad("invalid_request", "The client authenticates in one way only.")
-		}
-		return id, secret, true, nil
-	case hasSecret:
-		return formID, formSecret, true, nil
-	}
-	return formID, "", false, nil
-}
-
-// basic reads RFC 7617 credentials, form-encoded as RFC 6749 section 2.3.1 wants.
-func basic(header string) (id, secret string, ok bool) {
-	scheme, text, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return "", "", false
-	}
-	raw, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return "", "", false
-	}
-	id, secret, ok = strings.Cut(string(raw), ":")
-	id, err1 := url.QueryUnescape(id)
-	secret, err2 := url.QueryUnescape(secret)
-	return id, secret, ok && err1 == nil && err2 == nil
 }
 
 func (s *Server) oauthToken(w http.ResponseWriter, r *http.Request) {
@@ -279,6 +191,16 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) (*api.Intros
 		if claims.ClientID != c.ID && !s.concerns(c, claims.Audience) {
 			return inactive, nil
 		}
+		if v.Program() {
+			// A client that was removed has no rights left, whatever its token says.
+			_, err := s.dir.Client(r.Context(), claims.ClientID)
+			if errors.Is(err, directory.ErrNotFound) {
+				return inactive, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 		out := &api.Introspection{
 			Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: "Bearer",
 			Exp: claims.Expiry.Unix(), Iat: claims.IssuedAt.Unix(), Sub: claims.Subject, Aud: claims.Audience, Iss: claims.Issuer,
@@ -308,13 +230,15 @@ func (s *Server) introspectRefresh(ctx context.Context, c directory.Client, text
 	}, nil
 }
 
-// introspector authenticates the caller: by its secret, or with a token of its
-// own.
+// introspector authenticates the caller: as at the token endpoint, or with a token
+// of its own.
 func (s *Server) introspector(r *http.Request, form map[string]string) (directory.Client, error) {
 	auth := r.Header["Authorization"]
 	if len(auth) == 1 && len(auth[0]) > 7 && strings.EqualFold(auth[0][:7], "Bearer ") {
-		if _, also := form["client_secret"]; also {
-			return directory.Client{}, oauthBad("invalid_request", "The client authenticates in one way only.")
+		for _, also := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+			if _, ok := form[also]; ok {
+				return directory.Client{}, oauthBad("invalid_request", "The client authenticates in one way only.")
+			}
 		}
 		c, err := s.program(r.Context(), auth[0][7:])
 		if err != nil {
@@ -359,26 +283,4 @@ func (s *Server) concerns(c directory.Client, audience []string) bool {
 		return slices.Contains(audience, s.m.Issuer())
 	}
 	return slices.ContainsFunc(c.Audiences, func(a string) bool { return slices.Contains(audience, a) })
-}
-
-func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {
-	issuer := s.m.Issuer()
-	auth := []string{"client_secret_basic", "client_secret_post"}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	encode(w, map[string]any{
-		"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "revocation_endpoint": issuer + "/oauth2/revoke",
-		"introspection_endpoint": issuer + "/oauth2/introspect", "jwks_uri": issuer + "/.well-known/jwks.json",
-		"grant_types_supported":                         []string{"refresh_token", "client_credentials"},
-		"response_types_supported":                      []string{},
-		"token_endpoint_auth_methods_supported":         append(auth, "none"),
-		"revocation_endpoint_auth_methods_supported":    append(auth, "none"),
-		"introspection_endpoint_auth_methods_supported": auth,
-	})
-}
-
-func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/jwk-set+json; charset=utf-8")
-	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(keysMaxAge.Seconds())))
-	w.Write(s.keys.JWKS(s.now()))
 }

@@ -381,66 +381,6 @@ func TestIntrospectionIsNoOracle(t *testing.T) {
 	ask(fresh.access, basicAuth("shop", shop)).want(503, "temporarily_unavailable")
 }
 
-// req: HTTP-19
-func TestMetadataSaysWhatIsServedAndNoMore(t *testing.T) {
-	for _, issuer := range []string{"", "https://app.example"} {
-		x := newSite(t, func(c *Config) { c.Issuer = issuer; c.TrustedProxies = []string{"127.0.0.1"} })
-		local := x.url
-		_, path, _ := strings.Cut(strings.TrimPrefix(issuer, "https://"), "/")
-		if path != "" {
-			path = "/" + path
-		}
-		x.url = strings.TrimSuffix(x.url, path)
-		var m struct {
-			Issuer     string   `json:"issuer"`
-			Token      string   `json:"token_endpoint"`
-			Revoke     string   `json:"revocation_endpoint"`
-			Introspect string   `json:"introspection_endpoint"`
-			JWKS       string   `json:"jwks_uri"`
-			Grants     []string `json:"grant_types_supported"`
-			Responses  []string `json:"response_types_supported"`
-			Methods    []string `json:"token_endpoint_auth_methods_supported"`
-			ForRevoke  []string `json:"revocation_endpoint_auth_methods_supported"`
-			ForAsking  []string `json:"introspection_endpoint_auth_methods_supported"`
-		}
-		get := func(path string) *answer { return x.direct("127.0.0.1:1", "GET", path, nil) }
-		get("/.well-known/oauth-authorization-server" + path).want(200).json(&m)
-		if m.Issuer != local || issuer != "" && m.Issuer != issuer {
-			t.Errorf("the issuer is %q, configured is %q", m.Issuer, issuer)
-		}
-		for _, address := range []string{m.Token, m.Revoke, m.Introspect} {
-			at, ok := strings.CutPrefix(address, m.Issuer)
-			if !ok {
-				t.Fatalf("%s is elsewhere", address)
-			}
-			x.direct("127.0.0.1:1", "POST", at, url.Values{}).want(map[string]int{"/oauth2/introspect": 401}[at] + map[bool]int{true: 400}[at != "/oauth2/introspect"])
-		}
-		get(strings.TrimPrefix(m.JWKS, m.Issuer)).want(200)
-		if len(m.Responses) != 0 || !slices.Equal(m.Grants, []string{"refresh_token", "client_credentials"}) {
-			t.Errorf("grants %v, response types %v", m.Grants, m.Responses)
-		}
-		secret := x.program(directory.Client{ID: "orders", Grants: allGrants, MayIntrospect: true})
-		for endpoint, methods := range map[string][]string{"/oauth2/token": m.Methods, "/oauth2/revoke": m.ForRevoke, "/oauth2/introspect": m.ForAsking} {
-			f := url.Values{"token": {"x"}, "grant_type": {"client_credentials"}}
-			for method, send := range map[string]func() *answer{
-				"client_secret_basic": func() *answer { return x.direct("127.0.0.1:1", "POST", endpoint, f, basicAuth("orders", secret)) },
-				"client_secret_post": func() *answer {
-					f := url.Values{"token": {"x"}, "grant_type": {"client_credentials"}, "client_id": {"orders"}, "client_secret": {secret}}
-					return x.direct("127.0.0.1:1", "POST", endpoint, f)
-				},
-				"none": func() *answer {
-					f := url.Values{"token": {"x"}, "grant_type": {"refresh_token"}, "refresh_token": {x.signedIn("ada", "token").refresh}}
-					return x.direct("127.0.0.1:1", "POST", endpoint, f)
-				},
-			} {
-				if got := send().status == 200; got != slices.Contains(methods, method) {
-					t.Errorf("%s with %s: works is %v, the metadata says %v", endpoint, method, got, methods)
-				}
-			}
-		}
-	}
-}
-
 // req: HTTP-4, HTTP-5, HTTP-6, LIFE-17, REVOKE-9
 func TestRefusalsCarryTheirChallenge(t *testing.T) {
 	x := newSite(t)
@@ -452,15 +392,18 @@ func TestRefusalsCarryTheirChallenge(t *testing.T) {
 			t.Errorf("%s: the challenge is %q, want %q", a.asked, got, challenge)
 		}
 	}
-	check(x.call("GET", "/v1/session", nil), 401, "unauthorized", "Bearer")
-	check(x.call("GET", "/v1/session", nil, header("Authorization", "Bearer x")), 401, "invalid_token", `Bearer error="invalid_token"`)
-	check(x.call("GET", "/v1/session", nil, header("Authorization", "Bearer "+app.refresh)), 401, "invalid_token", `Bearer error="invalid_token"`)
+	// Each challenge names the metadata of the resource (RFC 9728 section 5.1).
+	meta := `resource_metadata="` + x.url + `/.well-known/oauth-protected-resource"`
+	bad := `Bearer error="invalid_token", ` + meta
+	check(x.call("GET", "/v1/session", nil), 401, "unauthorized", "Bearer "+meta)
+	check(x.call("GET", "/v1/session", nil, header("Authorization", "Bearer x")), 401, "invalid_token", bad)
+	check(x.call("GET", "/v1/session", nil, header("Authorization", "Bearer "+app.refresh)), 401, "invalid_token", bad)
 	check(x.call("GET", "/v1/session", nil, also("Authorization", "Bearer "+app.access), also("Authorization", "Bearer "+app.access)), 400, "invalid_request", "")
 	// The header alone is judged, although there is a good cookie.
-	check(x.call("GET", "/v1/session", nil, x.as(web), header("Authorization", "Bearer x")), 401, "invalid_token", `Bearer error="invalid_token"`)
+	check(x.call("GET", "/v1/session", nil, x.as(web), header("Authorization", "Bearer x")), 401, "invalid_token", bad)
 	x.clock.advance(10 * time.Minute)
 	app.access = x.refresh(app.refresh).want(200).field("access_token")
-	stale := `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is needed", max_age="600"`
+	stale := `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is needed", max_age="600", ` + meta
 	for _, b := range []*badge{web, app} {
 		check(x.call("DELETE", "/v1/sessions/"+b.sid, nil, x.as(b)), 401, "insufficient_user_authentication", stale)
 		check(x.call("POST", "/v1/sessions/revoke", api.RevokeRequest{Scope: "all"}, x.as(b)), 401, "insufficient_user_authentication", stale)
@@ -475,7 +418,7 @@ func TestRefusalsCarryTheirChallenge(t *testing.T) {
 func TestPublicDocumentsNeedNobody(t *testing.T) {
 	x := newSite(t)
 	x.s.sessions.Close()
-	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/openapi.yaml"} {
+	for _, path := range []string{"/.well-known/jwks.json", "/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/openapi.yaml"} {
 		for _, o := range []option{func(*http.Request) {}, header("Authorization", "Bearer x"), header("Cookie", x.s.m.CookieName()+"=x")} {
 			a := x.call("GET", path, nil, o).want(200)
 			if a.header.Get("Cache-Control") != "public, max-age=300" || a.header.Get("Set-Cookie") != "" {

@@ -176,6 +176,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	do("revokeSessions", "POST", "/v1/sessions/revoke", api.RevokeRequest{Scope: "others"}, x.as(x.signedIn("ada", "cookie")))
 	do("logout", "POST", "/v1/logout", nil, x.as(x.signedIn("ada", "cookie")))
 	do("metadata", "GET", "/.well-known/oauth-authorization-server", nil)
+	do("resourceMetadata", "GET", "/.well-known/oauth-protected-resource", nil)
 	do("jwks", "GET", "/.well-known/jwks.json", nil)
 	do("livez", "GET", "/livez", nil)
 	do("readyz", "GET", "/readyz", nil)

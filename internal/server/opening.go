@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/lanyard-go/lanyard"
@@ -27,10 +29,15 @@ const (
 
 // Facts about a store, kept beside its records.
 const (
-	noteSecret = "server-secret" // fingerprint of the secret its records were made with
-	noteMoved  = "moved"         // where its sessions went, and when
-	noteMoving = "moving"        // where sessions are being moved from
+	noteSecret    = "server-secret" // fingerprint of the secret its records were made with
+	noteDirectory = "directory"     // identity of the directory its subjects are in
+	noteMoved     = "moved"         // where its sessions went
+	noteMoving    = "moving"        // where sessions are being moved from
+	noteLeaving   = "leaving"       // where sessions are being moved to
 )
+
+// directoryMeta is the directory's identity, drawn once.
+const directoryMeta = "directory-id"
 
 // openSessions opens a session store. Exclusive says that no other process
 // writes to a SQLite file. Close gives back what was opened.
@@ -57,15 +64,28 @@ func (r *resolved) openSessions(ctx context.Context, d Drivers, e engine, settin
 }
 
 func openSQLiteSessions(ctx context.Context, d Drivers, e engine, setting string, exclusive bool) (lanyard.Store, func() error, error) {
+	release := func() error { return nil }
+	if exclusive {
+		// Two servers may have data directories of their own and name one file.
+		// Each would answer from a memory that does not hear of the other's ends.
+		lock, err := lockFile(e.address+".lock", syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, nil, wrong(setting, "%s is in use by another lanyard process; for several nodes use PostgreSQL or Redis", e)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		release = lock.Close
+	}
 	db, err := openSQL(d, e.address, setting)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, release())
 	}
 	store, err := sqlite.New(ctx, db, sqlite.Config{Exclusive: exclusive})
 	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close(), release())
 	}
-	return store, func() error { return errors.Join(store.Close(), db.Close()) }, nil
+	return store, func() error { return errors.Join(store.Close(), db.Close(), release()) }, nil
 }
 
 func (r *resolved) openPostgresSessions(ctx context.Context, d Drivers, e engine, setting string) (lanyard.Store, func() error, error) {
@@ -84,7 +104,7 @@ func (r *resolved) openRedisSessions(ctx context.Context, d Drivers, e engine, s
 	if d.Redis == nil {
 		return nil, nil, wrong(setting, "this program was built without Redis")
 	}
-	cfg, shut, err := d.Redis(e.address)
+	cfg, shut, err := d.Redis(e.address, r.InsecurePlaintextStore)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -180,6 +200,13 @@ func (s *Server) checkMoved(ctx context.Context) error {
 	if moved != "" {
 		return wrong("store", "the sessions of %s were moved to %s; use that store, since sessions ended there would be live again here", s.cfg.store, moved)
 	}
+	leaving, err := n.Note(ctx, noteLeaving, "", "")
+	if err != nil {
+		return wrong("store", "reading from %s: %v", s.cfg.store, err)
+	}
+	if leaving != "" {
+		return wrong("store", "moving sessions from %s to %s was not finished; run lanyard migrate --from %s --to %s again", s.cfg.store, leaving, s.cfg.store, leaving)
+	}
 	moving, err := n.Note(ctx, noteMoving, "", "")
 	if err != nil {
 		return wrong("store", "reading from %s: %v", s.cfg.store, err)
@@ -229,6 +256,27 @@ func (s *Server) checkNotedSecret(ctx context.Context, keys *lanyard.Keys) error
 	}
 	if !keys.Knows(known) {
 		return wrong("store", "the sessions in %s were made with another server secret (fingerprint %s, this node has %s); nodes that share a store share the secret: copy the file and name it with secret-file", s.cfg.store, known, keys.Fingerprint())
+	}
+	return nil
+}
+
+// checkNotedDirectory keeps a node out that has users of its own: a name would
+// be one person here and another one there.
+func (s *Server) checkNotedDirectory(ctx context.Context) error {
+	n, ok := s.store.(lanyard.Noter)
+	if !ok {
+		return nil
+	}
+	id, err := s.dir.ClaimMeta(ctx, directoryMeta, rand.Text())
+	if err != nil {
+		return fmt.Errorf("reading the directory: %w", err)
+	}
+	known, err := n.Note(ctx, noteDirectory, "", id)
+	if err != nil {
+		return fmt.Errorf("setting store: noting the directory in %s: %w", s.cfg.store, err)
+	}
+	if known != id {
+		return wrong("directory", "the sessions in %s are of people in another directory than %s; nodes that share a store share the directory: one data directory on one machine, --directory postgres://... on several", s.cfg.store, s.cfg.directory)
 	}
 	return nil
 }

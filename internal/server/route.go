@@ -51,6 +51,7 @@ func (s *Server) publicEndpoints() []endpoint {
 		{"POST /oauth2/introspect", s.oauthIntrospect, ownLogin},
 		{"GET /.well-known/oauth-authorization-server", s.oauthMetadata, ownLogin},
 		{"GET /.well-known/jwks.json", s.jwks, ownLogin},
+		{"GET " + resourcePath, s.resourceMetadata, ownLogin},
 
 		{"GET /verify", s.verify, ownLogin},
 		{"GET /livez", s.livez, ownLogin},

@@ -137,19 +137,28 @@ func ForgetSecret(ctx context.Context, d Drivers, cfg Config) (err error) {
 	if err := n.takeOver(ctx, dir); err != nil {
 		return err
 	}
-	return r.renote(ctx, d, n.keys)
+	id, err := dir.ClaimMeta(ctx, directoryMeta, rand.Text())
+	if err != nil {
+		return err
+	}
+	return r.renote(ctx, d, map[string]string{noteSecret: n.keys.Fingerprint(), noteDirectory: id})
 }
 
-// renote gives the session store to the node's secret.
-func (r *resolved) renote(ctx context.Context, d Drivers, keys *lanyard.Keys) error {
+// renote gives the session store to the node's secret and directory.
+func (r *resolved) renote(ctx context.Context, d Drivers, notes map[string]string) error {
 	store, shut, err := r.openSessions(ctx, d, r.store, "store", true)
 	if err != nil {
 		return err
 	}
 	if n, ok := store.(lanyard.Noter); ok {
-		var known string
-		if known, err = n.Note(ctx, noteSecret, "", ""); err == nil {
-			_, err = n.Note(ctx, noteSecret, known, keys.Fingerprint())
+		for name, value := range notes {
+			var known string
+			if known, err = n.Note(ctx, name, "", ""); err == nil {
+				_, err = n.Note(ctx, name, known, value)
+			}
+			if err != nil {
+				break
+			}
 		}
 	}
 	return errors.Join(err, shut())

@@ -155,6 +155,9 @@ func (s *Server) openManager(ctx context.Context) error {
 	if err := s.checkNotedSecret(ctx, secrets.keys); err != nil {
 		return err
 	}
+	if err := s.checkNotedDirectory(ctx); err != nil {
+		return err
+	}
 	if s.keys, err = secrets.signingKeys(ctx, s.dir, s.cfg.Data, s.cfg.directory.shared(), s.now); err != nil {
 		return fmt.Errorf("opening the signing keys: %w", err)
 	}
@@ -169,7 +172,7 @@ func (s *Server) openManager(ctx context.Context) error {
 		Exempt: []csrf.Route{
 			{Method: "POST", Path: "/v1/login"}, {Method: "POST", Path: "/v1/session/redeem"}, {Method: "POST", Path: "/login"},
 		},
-		Passive: passive, Subject: s.subject,
+		Passive: passive, Subject: s.subject, Client: s.clientLimits, ResourceMetadata: s.cfg.issuer + resourcePath,
 		Audit:  audit.Multi(audit.BestEffort(s.trail, s.sinkFailed), audit.Slog(s.log)),
 		Logger: s.log, Metrics: s.metrics, Now: s.now, ShortenAddresses: s.cfg.ShortenAddresses,
 	})
@@ -186,7 +189,7 @@ func (s *Server) raiseEpoch(ctx context.Context) error {
 	if !ok || s.cfg.store.kind == onMemory {
 		return nil
 	}
-	noted, err := readEpoch(s.cfg.Data)
+	noted, err := s.notedEpoch(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,7 +203,7 @@ func (s *Server) raiseEpoch(ctx context.Context) error {
 			return err
 		}
 	}
-	return noteEpoch(s.cfg.Data, current)
+	return s.keepEpoch(ctx, current)
 }
 
 func managerSetting(err error) error {
@@ -232,6 +235,28 @@ func (s *Server) subject(ctx context.Context, subject string) (lanyard.SubjectSt
 		return lanyard.SubjectState{}, err
 	}
 	return lanyard.SubjectState{Disabled: u.Disabled}, nil
+}
+
+// clientLimits tells the library what is narrower for one client. One that was
+// removed has nothing more to ask for.
+func (s *Server) clientLimits(ctx context.Context, id string) (lanyard.ClientLimits, error) {
+	c, err := s.dir.Client(ctx, id)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return lanyard.ClientLimits{}, err
+	}
+	return lanyard.ClientLimits{AccessTokenTTL: c.AccessTokenTTL, RefreshIdle: c.RefreshIdle}, nil
+}
+
+// rotateDue has the signing key make way when it is old enough. Of all nodes on
+// one set of keys, one does it.
+func (s *Server) rotateDue() {
+	k, made, err := s.keys.RotateDue(s.cfg.KeyRotation)
+	if err != nil {
+		s.log.Error("rotating the signing key failed; the old one goes on", "error", err)
+	}
+	if made {
+		s.note(audit.Event{Name: audit.KeyRotated, Reason: "scheduled", Attrs: map[string]string{"kid": k.ID}})
+	}
 }
 
 // passive marks what clients ask without a person behind it.
@@ -280,6 +305,10 @@ func (s *Server) housekeeping(ctx context.Context) {
 	for n := 0; ; n++ {
 		if err := s.keys.Reload(); err != nil {
 			s.log.Error("reading the signing keys again failed; the old ones stay in use", "error", err)
+		}
+		s.rotateDue()
+		if err := s.followEpoch(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("noting the global epoch beside the keys failed", "error", err)
 		}
 		if n%60 == 0 {
 			if err := s.dir.Prune(ctx); err != nil && ctx.Err() == nil {

@@ -42,6 +42,7 @@ type site struct {
 	back  *httptest.Server // with AdminListen
 	http  *http.Client
 	known *lockedLog // everything that was answered
+	ids   int        // of assertions, so far
 }
 
 const goodPassword = "correct horse battery staple"

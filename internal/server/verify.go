@@ -53,11 +53,36 @@ func (s *Server) verified(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
+	if resources := r.URL.Query()["resource"]; len(resources) > 0 {
+		text, err := s.internalToken(r, v, resources)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		h.Set("Authorization", "Bearer "+text)
+	}
 	h.Set("X-Lanyard-Subject", headerText(v.Subject()))
 	h.Set("X-Lanyard-Sid", v.SID().String())
 	h.Set("X-Lanyard-Auth-Time", strconv.FormatInt(v.AuthTime().Unix(), 10))
 	h.Set("X-Lanyard-Amr", strings.Join(v.Methods(), " "))
 	w.WriteHeader(http.StatusOK)
+}
+
+// internalToken makes the short token that a proxy puts in place of its visitor's
+// badge. Visitors themselves get none, though they may reach this address: the
+// services behind the proxy take such a token as word of the proxy.
+func (s *Server) internalToken(r *http.Request, v *lanyard.Session, resources []string) (string, error) {
+	if len(resources) > 1 {
+		return "", bad("The parameter resource is repeated.")
+	}
+	if !s.fromProxy(r) || !contains(s.cfg.InternalAudience, resources[0]) {
+		return "", &lanyard.Refused{Cause: lanyard.CauseAudience}
+	}
+	g, err := s.m.InternalToken(s.withSource(r), v, resources[0])
+	if err != nil {
+		return "", err
+	}
+	return g.Access.Reveal(), nil
 }
 
 // headerText keeps a subject whole on its way through a header: bytes beyond

@@ -3,10 +3,13 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanyard-go/lanyard/token"
 )
 
 // A proxy in front asks who makes the request that it holds.
@@ -34,6 +37,72 @@ func TestAProxyLearnsWhoItIs(t *testing.T) {
 	}
 	if a := x.call("GET", "/verify", nil, x.as(x.signedIn("ada", "cookie")), spoof).want(200); a.header.Get("X-Lanyard-Subject") != "ada" {
 		t.Errorf("got %v", a.header)
+	}
+}
+
+// The proxy that asks for it gets a token for the service behind it, from either
+// badge, that lives for a minute and opens nothing else.
+func TestAProxyGetsAShortTokenForTheServiceBehindIt(t *testing.T) {
+	x := newSite(t, func(c *Config) {
+		c.TrustedProxies = []string{"127.0.0.1"}
+		c.Audience = []string{"orders"}
+		c.InternalAudience = []string{"https://stock.internal"}
+	})
+	keys, err := token.ParseJWKS([]byte(x.call("GET", "/.well-known/jwks.json", nil).body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stock, err := token.NewVerifier(token.VerifierConfig{Issuer: x.url, Audience: "https://stock.internal", Keys: keys, Now: x.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ask = "/verify?resource=https://stock.internal"
+	for _, b := range []*badge{x.signedIn("ada", "cookie"), x.signedIn("ada", "token")} {
+		a := x.call("GET", ask, nil, x.as(b)).want(200)
+		text, ok := strings.CutPrefix(a.header.Get("Authorization"), "Bearer ")
+		c, err := stock.Verify(text)
+		if !ok || err != nil {
+			t.Fatalf("got %v: %v", a.header, err)
+		}
+		life := c.Expiry.Sub(c.IssuedAt)
+		if c.Subject != "ada" || c.SID != b.sid || !slices.Equal(c.Audience, []string{"https://stock.internal"}) || c.ACR != classPassword ||
+			!slices.Equal(c.AMR, []string{"pwd"}) || !c.AuthTime.Equal(x.clock.Now()) || life > time.Minute || life < 50*time.Second {
+			t.Errorf("got %+v, for %v", c, life)
+		}
+		if a.header.Get("X-Lanyard-Sid") != b.sid || a.header.Get("Cache-Control") != "no-store" || a.body != "" {
+			t.Errorf("got %v %s", a.header, a.body)
+		}
+		// It is no badge here, and cannot be turned into another.
+		held := header("Authorization", "Bearer "+text)
+		x.call("GET", "/v1/session", nil, held).want(401, "invalid_token")
+		x.call("GET", ask, nil, held).want(401, "invalid_token")
+		// Not asked for, not given.
+		if a := x.call("GET", "/verify", nil, x.as(b)).want(200); a.header.Get("Authorization") != "" {
+			t.Error("a token that nobody asked for")
+		}
+		for _, bad := range []string{"orders", "", x.url, "https://stock.internal/", "*"} {
+			if a := x.call("GET", "/verify?resource="+url.QueryEscape(bad), nil, x.as(b)).want(400, "invalid_target"); a.header.Get("Authorization") != "" {
+				t.Errorf("%q: a token", bad)
+			}
+		}
+		x.call("GET", ask+"&resource=orders", nil, x.as(b)).want(400, "invalid_request")
+		// Nobody but the proxy gets one, and nobody else draws one.
+		if a := x.direct("192.0.2.7:1", "GET", ask, nil, viaTLS, x.as(b)); a.status == 200 || a.header.Get("Authorization") != "" {
+			t.Errorf("a visitor gets one: %d", a.status)
+		}
+		if b.cookie != "" {
+			x.call("POST", "/v1/session/token", map[string]string{"resource": "https://stock.internal"}, x.as(b)).want(400, "invalid_target")
+		}
+		x.call("POST", "/v1/logout", nil, x.as(b)).want(204)
+		x.call("GET", ask, nil, x.as(b)).want(401)
+	}
+	x.call("GET", ask, nil).want(401)
+	// It ends with the session, which has half a minute left here.
+	b := x.signedIn("ada", "cookie")
+	x.clock.advance(x.s.m.Policy().IdleTimeout - 30*time.Second)
+	a := x.call("GET", ask+"&passive=1", nil, x.as(b)).want(200)
+	if c, err := stock.Verify(strings.TrimPrefix(a.header.Get("Authorization"), "Bearer ")); err != nil || c.Expiry.Sub(c.IssuedAt) > 30*time.Second {
+		t.Errorf("it outlives its session: %+v, %v", c, err)
 	}
 }
 

@@ -139,7 +139,7 @@ func explain(err error) error {
 // unanswered explains an error that the server did not send.
 func unanswered(err error) error {
 	for _, own := range []error{
-		context.Canceled, context.DeadlineExceeded, ErrForeign, ErrClosed,
+		context.Canceled, context.DeadlineExceeded, ErrForeign, ErrClosed, ErrReadOnly,
 		lanyard.ErrNotFound, lanyard.ErrExists, lanyard.ErrConflict, lanyard.ErrEnded, lanyard.ErrLimit,
 		lanyard.ErrBadCursor, lanyard.ErrBadRecord, errOtherSubject,
 	} {

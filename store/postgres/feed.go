@@ -66,13 +66,15 @@ func (s *Store) Revocations(ctx context.Context, after string, limit int) (entri
 func readEntries(rows *sql.Rows, from place) (entries []lanyard.Entry, next string, err error) {
 	for rows.Next() {
 		var head place
-		var epoch, seq, kind, generation, below, at, until sql.NullInt64
+		var global epoch
+		var under, seq, kind, generation, below, at, until sql.NullInt64
 		var sid, subject, key, reason []byte
-		err := rows.Scan(&head.epoch, &head.seq, &epoch, &seq, &kind, &sid, &generation,
+		err := rows.Scan(&global, &head.seq, &under, &seq, &kind, &sid, &generation,
 			&subject, &below, &key, &reason, &at, &until)
 		if err != nil {
 			return nil, "", err
 		}
+		head.epoch = uint64(global)
 		if from.after(head) {
 			return nil, "", lanyard.ErrBadCursor
 		}
@@ -90,7 +92,7 @@ func readEntries(rows *sql.Rows, from place) (entries []lanyard.Entry, next stri
 			At:         lanyard.Time(at.Int64),
 			Until:      lanyard.Time(until.Int64),
 		})
-		next = place{uint64(epoch.Int64), uint64(seq.Int64)}.String()
+		next = place{uint64(under.Int64), uint64(seq.Int64)}.String()
 	}
 	if err := rows.Err(); err != nil {
 		return nil, "", err

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,16 +16,16 @@ func (s *Store) Get(ctx context.Context, sid lanyard.SID) (*lanyard.Record, erro
 	}
 	defer s.calls.Done()
 	var r row
-	var epoch uint64
+	var global epoch
 	err := s.db.QueryRowContext(ctx, s.query.get, sid[:]).Scan(
-		&r.version, &r.subjectEpoch, &r.globalEpoch, &r.endedAt, &r.reason, &r.by, &r.body, &epoch)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("reading a session: %w", lanyard.ErrNotFound)
-	}
+		&r.version, &r.subjectEpoch, &r.globalEpoch, &r.endedAt, &r.reason, &r.by, &r.body, &global)
 	if err != nil {
 		return nil, fmt.Errorf("reading a session: %w", explain(err))
 	}
-	rec, err := r.record(sid, epoch)
+	if r.version == 0 {
+		return nil, fmt.Errorf("reading a session: %w", lanyard.ErrNotFound)
+	}
+	rec, err := r.record(sid, uint64(global))
 	if err != nil {
 		return nil, fmt.Errorf("reading a session: %w", err)
 	}
@@ -47,12 +45,13 @@ func (s *Store) scan(ctx context.Context, doing, text string, args []any, into .
 }
 
 // GlobalEpoch implements [lanyard.Epochs].
-func (s *Store) GlobalEpoch(ctx context.Context) (epoch uint64, err error) {
-	err = s.scan(ctx, "reading the global epoch", s.query.epoch, nil, &epoch)
-	return epoch, err
+func (s *Store) GlobalEpoch(ctx context.Context) (uint64, error) {
+	var global epoch
+	err := s.scan(ctx, "reading the global epoch", s.query.epoch, nil, &global)
+	return uint64(global), err
 }
 
-// Ping implements [lanyard.Pinger]: it reads from a table.
+// Ping implements [lanyard.Pinger]: it reads from a table of the primary.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.GlobalEpoch(ctx)
 	return err

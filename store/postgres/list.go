@@ -63,15 +63,18 @@ func readPage(rows *sql.Rows, q *lanyard.Query, look int) (page lanyard.Page, er
 			return page, nil
 		}
 		var key []byte
-		var epoch uint64
+		var global epoch
 		var r row
-		err := rows.Scan(&r.version, &r.subjectEpoch, &r.globalEpoch, &r.endedAt, &r.reason, &r.by, &r.body, &epoch, &key)
+		err := rows.Scan(&r.version, &r.subjectEpoch, &r.globalEpoch, &r.endedAt, &r.reason, &r.by, &r.body, &global, &key)
 		if err != nil {
 			return page, err
 		}
+		if key == nil {
+			break // the row of an empty page
+		}
 		last = sidOf(key)
 		looked++
-		rec, err := r.record(last, epoch)
+		rec, err := r.record(last, uint64(global))
 		if err != nil {
 			return page, err
 		}

@@ -8,21 +8,21 @@ import (
 // The statements. Only the name of the schema, which was checked against a fixed
 // alphabet, is ever put into their text.
 const (
-	sqlGet = `SELECT s.version, s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by, s.body, m.global_epoch
-		FROM {schema}.sessions s, {schema}.meta m WHERE s.sid = $1 AND m.id = 1`
-	sqlList = `SELECT s.version, s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by, s.body, m.global_epoch, s.sid
-		FROM {schema}.sessions s, {schema}.meta m WHERE s.sid < $1 AND m.id = 1 ORDER BY s.sid DESC LIMIT $2`
-	sqlListSubject = `SELECT s.version, s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by, s.body, m.global_epoch, s.sid
-		FROM {schema}.sessions s, {schema}.meta m
-		WHERE s.subject = $3 AND s.subject <> ''::bytea AND s.sid < $1 AND m.id = 1
-		ORDER BY s.sid DESC LIMIT $2`
-	sqlListLive = `SELECT s.version, s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by, s.body, m.global_epoch, s.sid
-		FROM {schema}.sessions s, {schema}.meta m
-		WHERE s.subject = $3 AND s.subject <> ''::bytea AND s.sid < $1 AND s.ended_at IS NULL AND m.id = 1
-		ORDER BY s.sid DESC LIMIT $2`
+	// A standby gives no epoch, in a row that is there whatever else is not: what
+	// it says of a session may be old, and even that there is none.
+	sqlGet = `SELECT coalesce(s.version, 0), s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by,
+			coalesce(s.body, ''::bytea), CASE WHEN NOT pg_is_in_recovery() THEN m.global_epoch END
+		FROM {schema}.meta m LEFT JOIN {schema}.sessions s ON s.sid = $1 WHERE m.id = 1`
+	sqlListColumns = `SELECT coalesce(s.version, 0), s.subject_epoch, s.global_epoch, s.ended_at, s.end_reason, s.ended_by,
+			coalesce(s.body, ''::bytea), CASE WHEN NOT pg_is_in_recovery() THEN m.global_epoch END, s.sid
+		FROM {schema}.meta m LEFT JOIN LATERAL (SELECT * FROM {schema}.sessions `
+	sqlListEnd     = ` ORDER BY sid DESC LIMIT $2) s ON true WHERE m.id = 1 ORDER BY s.sid DESC`
+	sqlList        = sqlListColumns + `WHERE sid < $1` + sqlListEnd
+	sqlListSubject = sqlListColumns + `WHERE subject = $3 AND subject <> ''::bytea AND sid < $1` + sqlListEnd
+	sqlListLive    = sqlListColumns + `WHERE subject = $3 AND subject <> ''::bytea AND sid < $1 AND ended_at IS NULL` + sqlListEnd
 	// The head of the feed is in each row, and alone in the only row when there
 	// are no entries. One statement sees both at one moment.
-	sqlFeed = `SELECT h.epoch, h.seq, f.epoch, f.seq, f.kind, f.sid, f.generation, f.subject, f.below, f.key, f.reason, f.at, f.until
+	sqlFeed = `SELECT CASE WHEN NOT pg_is_in_recovery() THEN h.epoch END, h.seq, f.epoch, f.seq, f.kind, f.sid, f.generation, f.subject, f.below, f.key, f.reason, f.at, f.until
 		FROM (SELECT epoch, seq FROM {schema}.feed ORDER BY epoch DESC, seq DESC LIMIT 1) h
 		LEFT JOIN LATERAL (
 			SELECT * FROM {schema}.feed WHERE (epoch, seq) > ($1::bigint, $2::bigint) AND kind <> 0
@@ -42,7 +42,7 @@ const (
 	sqlImport     = `SELECT {schema}.import_sessions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
 		$15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 
-	sqlEpoch = `SELECT global_epoch FROM {schema}.meta WHERE id = 1`
+	sqlEpoch = `SELECT CASE WHEN NOT pg_is_in_recovery() THEN global_epoch END FROM {schema}.meta WHERE id = 1`
 	// Exact while there are few; beyond, what the last analyze or vacuum found.
 	sqlCount = `SELECT count(*), (SELECT reltuples::bigint FROM pg_class WHERE oid = '{schema}.sessions_due'::regclass)
 		FROM (SELECT 1 FROM {schema}.sessions s WHERE s.due IS NOT NULL AND s.deadline > $1

@@ -18,6 +18,23 @@ type row struct {
 	body         string
 }
 
+// epoch is an epoch read from a primary. A standby gives none: its answers may be
+// older than what the store has promised to see.
+type epoch uint64
+
+// Scan implements [sql.Scanner].
+func (e *epoch) Scan(value any) error {
+	if value == nil {
+		return fmt.Errorf("%w: the server is a standby", ErrReadOnly)
+	}
+	n, ok := value.(int64)
+	if !ok || n < 0 {
+		return fmt.Errorf("an epoch of %v", value)
+	}
+	*e = epoch(n)
+	return nil
+}
+
 // record decodes a row. That the stored form names the key it was found under is
 // checked too: a row copied to another key opens nothing.
 func (r *row) record(sid lanyard.SID, epoch uint64) (*lanyard.Record, error) {

@@ -11,11 +11,19 @@ import (
 	"github.com/lanyard-go/lanyard"
 )
 
-// Ping implements [lanyard.Pinger]: it reads the first partition's epoch, so
-// that a server that answers without its data does not count as there.
+// Ping implements [lanyard.Pinger]: it reads the identity of the data, so that a
+// server that answers without its data, or with that of another store, does not
+// count as there.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.partitionEpoch(ctx, 0)
-	return err
+	const doing = "looking for the store"
+	reply, err := s.send(ctx, doing, []string{"HGET", s.keys[0].meta(), "id"}, 1)
+	if err != nil {
+		return err
+	}
+	if id, ok := reply.(string); !ok || id != s.id {
+		return fmt.Errorf("redis: %s: %w: its identity has changed", doing, ErrLost)
+	}
+	return nil
 }
 
 // Count implements [lanyard.Counter]. Records that are past their deadlines or

@@ -364,3 +364,46 @@ func TestAServerThatIsKilledComesBackWithEverything(t *testing.T) {
 	}
 	start(t, s, session("alice", 3))
 }
+
+// A server that was emptied and is used by others again is not this store.
+func TestPingMissesDataThatWasReplaced(t *testing.T) {
+	server := engines.Redis(t)
+	conn, prefix := connect(t, server.URL()), server.Prefix()
+	s := newStore(t, conn, prefix)
+	if err := s.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	server.Command(t, "flushall")
+	if err := s.Ping(ctx); !errors.Is(err, redis.ErrLost) {
+		t.Errorf("Ping of an empty server: %v, want %v", err, redis.ErrLost)
+	}
+	newStore(t, conn, prefix) // another node makes the store anew
+	if err := s.Ping(ctx); !errors.Is(err, redis.ErrLost) {
+		t.Errorf("Ping of other data: %v, want %v", err, redis.ErrLost)
+	}
+}
+
+// A primary that becomes a replica refuses writes by itself. Reads would show
+// what it has heard so far.
+//
+// req: STORE-4
+func TestNothingIsReadFromAPrimaryThatBecameAReplica(t *testing.T) {
+	first, second := engines.Redis(t), engines.Redis(t)
+	s := newStore(t, connect(t, first.URL()), first.Prefix())
+	if err := s.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := strings.Cut(second.Addr, ":")
+	first.Command(t, "replicaof", host, port)
+	deadline := time.Now().Add(time.Minute)
+	for {
+		_, err := s.Get(ctx, lanyard.SID{1})
+		if err != nil && strings.Contains(err.Error(), "READONLY") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a replica still answers: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

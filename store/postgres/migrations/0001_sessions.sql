@@ -171,7 +171,8 @@ DECLARE
     v_excess bigint;
     v_epoch bigint;
 BEGIN
-    PERFORM {schema}.lock_subjects(p_subjects);
+    PERFORM {schema}.lock_subjects(ARRAY(
+        SELECT CASE WHEN q.subject = ''::bytea THEN q.sid ELSE q.subject END FROM unnest(p_sids, p_subjects) AS q(sid, subject)));
     RETURN QUERY
     WITH made AS (
         INSERT INTO {schema}.sessions AS s (sid, version, subject, subject_epoch, global_epoch, created_at, last_active,

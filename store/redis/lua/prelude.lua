@@ -76,8 +76,15 @@ end
 
 local seq = 0 -- of the last entry appended
 
+-- Numbers are also above 1024 times the entry's own time, of the next century at
+-- most. So when a failover or a restart lost the newest entries, those that come
+-- next do not get their numbers again, and no cursor that was handed out behind
+-- the lost ones passes them.
 local function append(entry, till)
-  seq = call('HINCRBY', meta, 'seq', 1)
+  local at = struct.unpack('>I7', entry, 13)
+  seq = tonumber(call('HGET', meta, 'seq')) + 1
+  if at < 2^42 then seq = math.max(seq, at * 1024) end
+  call('HSET', meta, 'seq', text(seq))
   call('ZADD', part .. 'f', seq, struct.pack('>I7', seq) .. entry)
   call('ZADD', part .. 'w', till, text(seq))
 end
