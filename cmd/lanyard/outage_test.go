@@ -316,7 +316,7 @@ func TestNobodyIsSignedOutByWhatHappensToACluster(t *testing.T) {
 			from, to := c.Nodes[0], c.Nodes[1]
 			id := func(n *engines.RedisServer) string { return strings.TrimSpace(n.Command(t, "cluster", "myid")) }
 			from.Command(t, "--cluster", "reshard", from.Addr, "--cluster-from", id(from), "--cluster-to", id(to),
-				"--cluster-slots", "2000", "--cluster-yes")
+				"--cluster-slots", "300", "--cluster-yes")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
