@@ -84,7 +84,7 @@ func (b *busy) run(t *testing.T) {
 func check(t *testing.T, p *process, round int, known []*acknowledged) (live, ended int) {
 	t.Helper()
 	for _, s := range known {
-		got := p.signedIn(t, s.handle)
+		got := p.settled(t, cookieHeader(s.handle))
 		switch {
 		case s.ended && got != http.StatusUnauthorized:
 			t.Errorf("round %d: session %s: its end was reported, and it gets %d", round, s.sid, got)

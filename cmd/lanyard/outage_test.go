@@ -186,14 +186,28 @@ func (x *nodes) through(t *testing.T, fault func(t *testing.T)) {
 
 	// Whoever was signed in before is signed in now, by either badge.
 	for i, p := range x.each {
-		if got := p.signedIn(t, handle); got != http.StatusOK {
+		if got := p.settled(t, cookieHeader(handle)); got != http.StatusOK {
 			t.Errorf("node %d: the cookie of before gets %d", i, got)
 		}
-		if got := p.send(t, "GET", "/v1/session?passive=1", "", bearer(access)).status; got != http.StatusOK {
+		if got := p.settled(t, bearer(access)); got != http.StatusOK {
 			t.Errorf("node %d: the access token of before gets %d", i, got)
 		}
 	}
-	x.send(t, "POST", "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}.Encode()).want(t, 200)
+	last := reply{status: http.StatusServiceUnavailable}
+	for limit := time.Now().Add(patience); last.status == http.StatusServiceUnavailable && time.Now().Before(limit); {
+		last = x.send(t, "POST", "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}.Encode())
+	}
+	last.want(t, 200)
+}
+
+// settled tells the status that a badge gets once the store answers.
+func (p *process) settled(t testing.TB, header string) int {
+	t.Helper()
+	got := http.StatusServiceUnavailable
+	for limit := time.Now().Add(patience); got == http.StatusServiceUnavailable && time.Now().Before(limit); {
+		got = p.send(t, "GET", "/v1/session?passive=1", "", header).status
+	}
+	return got
 }
 
 func tail(log string) string {

@@ -117,8 +117,9 @@ func parse(url string) (cfg *pgx.ConnConfig, most int, err error) {
 		Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3,
 	}}
 	cfg.DialFunc = dialer.DialContext
-	if cfg.ValidateConnect == nil {
-		// A standby is behind, and would show revoked sessions as live.
+	if cfg.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs=") {
+		// A standby is behind, and would show revoked sessions as live. The store
+		// refuses it by itself too.
 		cfg.ValidateConnect = pgxconn.ValidateConnectTargetSessionAttrsPrimary
 	}
 	return cfg, most, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lanyard-go/lanyard"
@@ -17,7 +18,12 @@ import (
 // req: STORE-4
 func TestNothingIsReadFromAStandby(t *testing.T) {
 	server := engines.Postgres(t)
-	db := openDB(t, server.Database(t))
+	url := server.Database(t)
+	sep := "?"
+	if strings.Contains(url, "?") {
+		sep = "&"
+	}
+	db := openDB(t, url+sep+"target_session_attrs=any")
 	db.SetMaxIdleConns(0) // each read connects anew
 	s := openAt(t, db, postgres.Config{})
 	r := create(t, s, "alice")
