@@ -49,7 +49,7 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	defer func() { closeAll(&err, closers) }()
 	wrk := &load{script: script, time: max(time.Second, b.span(time.Second).Round(time.Second))}
 	open := func(kind contender.Kind) (*target, error) {
-		home, err := sub(dir, strconv.Itoa(len(closers)))
+		home, err := sub(dir)
 		if err != nil {
 			return nil, err
 		}

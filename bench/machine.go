@@ -34,8 +34,10 @@ func machine(dir, load string) ([]fact, error) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
 			switch m.Path {
-			case "github.com/alexedwards/scs/v2", "github.com/alexedwards/scs/sqlite3store", "github.com/gorilla/sessions",
-				"github.com/golang-jwt/jwt/v5", "github.com/go-jose/go-jose/v4", "github.com/lestrrat-go/jwx/v3", "modernc.org/sqlite":
+			case "github.com/alexedwards/scs/v2", "github.com/alexedwards/scs/sqlite3store", "github.com/alexedwards/scs/pgxstore",
+				"github.com/alexedwards/scs/goredisstore", "github.com/gorilla/sessions", "github.com/golang-jwt/jwt/v5",
+				"github.com/go-jose/go-jose/v4", "github.com/lestrrat-go/jwx/v3", "modernc.org/sqlite",
+				"github.com/jackc/pgx/v5", "github.com/redis/rueidis", "github.com/redis/go-redis/v9":
 				facts = append(facts, fact{m.Path, m.Version})
 			}
 		}
@@ -76,6 +78,15 @@ func procLine(path, name string) string {
 		}
 	}
 	return "unknown"
+}
+
+// freeMemory is what programs may still take, in bytes.
+func freeMemory() (float64, error) {
+	var kib float64
+	if _, err := fmt.Sscanf(procLine("/proc/meminfo", "MemAvailable"), "%f kB", &kib); err != nil {
+		return 0, fmt.Errorf("reading the free memory: %w", err)
+	}
+	return kib * 1024, nil
 }
 
 func kernel() string {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -31,12 +30,34 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", "", "also write the report to this `file`")
 	quick := flags.Bool("quick", false, "a fifth of the time: shows that everything runs, proves little")
 	flags.StringVar(&b.lanyard, "lanyard", "", "the server's `binary`, built from the same tree; empty: its rows are left out")
+	scale := flags.Bool("scale", false, "measure what a million sessions cost, and nothing else: takes half an hour")
+	flags.StringVar(&b.only, "only", "", "measure nothing but this `group`")
 	flags.StringVar(&b.command, "command", "bench", "the `command` that the report names")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("no argument %q is known", flags.Arg(0))
+	}
+	if *scale {
+		b.only = scaleGroup
+	}
+	if b.only != "" && !*scale && *out != "" {
+		return errors.New("-out takes a whole run or -scale, not a run with -only")
+	}
+	kept := "" // the page so far
+	if *out != "" {
+		old, err := os.ReadFile(*out)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		kept = string(old)
+	}
+	if *scale && *out != "" {
+		// Better now than in half an hour.
+		if _, err := withScale(kept, ""); err != nil {
+			return err
+		}
 	}
 	b.scale = 1
 	if *quick {
@@ -59,6 +80,14 @@ func run(ctx context.Context, args []string) error {
 	if *out == "" {
 		return nil
 	}
+	if *scale {
+		text, err = withScale(kept, text)
+	} else {
+		text, err = withScale(text, scaleOf(kept))
+	}
+	if err != nil {
+		return err
+	}
 	return os.WriteFile(*out, []byte(text), 0o644)
 }
 
@@ -66,28 +95,43 @@ func run(ctx context.Context, args []string) error {
 type bench struct {
 	lanyard string  // the server's binary, or empty
 	command string  // for the report
+	only    string  // the one group that is measured, or empty
 	dir     string  // for databases, on a disk
 	scale   float64 // of the time spent on each comparison
 }
 
+// group is a part of a run.
+type group struct {
+	name    string
+	measure func(ctx context.Context, dir string) (section, error)
+}
+
+// scaleGroup is measured only when it is asked for: it takes long.
+const scaleGroup = "scale"
+
 // measure takes all measurements, one group after another.
 func (b *bench) measure(ctx context.Context) (*report, error) {
-	r := &report{Command: b.command, Quick: b.scale < 1}
+	r := &report{Command: b.command, Quick: b.scale < 1, Scale: b.only == scaleGroup}
 	start, load := time.Now(), loadAverage()
-	for _, group := range []struct {
-		name    string
-		measure func(context.Context, string) (section, error)
-	}{
+	groups := []group{
 		// The heap is measured first, while it is empty.
 		{"memory", b.memory},
 		{"middleware", b.middleware},
 		{"tokens", b.tokens},
 		{"durable creation", b.durable},
+		{"stores", b.stores},
 		{"server", b.server},
 		{"HTTP", b.http},
-	} {
+	}
+	if b.only == scaleGroup {
+		groups = []group{{scaleGroup, b.many}}
+	}
+	for _, group := range groups {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if b.only != "" && b.only != group.name {
+			continue
 		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", group.name)
 		dir, err := os.MkdirTemp(b.dir, "")
@@ -103,6 +147,9 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
+	if len(r.Sections) == 0 {
+		return nil, fmt.Errorf("no group %q is known", b.only)
+	}
 	var err error
 	if r.Facts, err = machine(b.dir, load); err != nil {
 		return nil, err
@@ -117,10 +164,7 @@ func (b *bench) span(full time.Duration) time.Duration {
 }
 
 // sub makes a directory of its own in dir for a contender.
-func sub(dir, name string) (string, error) {
-	path := filepath.Join(dir, name)
-	return path, os.Mkdir(path, 0o700)
-}
+func sub(dir string) (string, error) { return os.MkdirTemp(dir, "") }
 
 // closeAll closes in the opposite order and keeps what went wrong first.
 func closeAll(err *error, closers []func() error) {

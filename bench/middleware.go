@@ -23,7 +23,7 @@ func (b *bench) middleware(ctx context.Context, dir string) (section, error) {
 		fmt.Sprintf("With %d people in turn nearly nothing is found in the processor's caches, nor in our memory of cookies seen before.", crowd),
 	}}
 	p, err := b.pages(ctx, dir, people, 10*time.Second,
-		contender.LanyardCookie, contender.SCSMemory, contender.SCSIdle, contender.GorillaCookie,
+		contender.LanyardCookie, contender.SCSMemory, contender.SCSMemoryIdle, contender.GorillaCookie,
 		contender.LanyardSQLite, contender.SCSSQLite,
 		contender.LanyardToken, contender.JWTES256, contender.JWTEdDSA)
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *bench) middleware(ctx context.Context, dir string) (section, error) {
 		p.pair("cookie, memory store; scs", contender.LanyardCookie, contender.SCSMemory, atMost(1./20)),
 		p.allocations("cookie, memory store, allocations; scs", contender.LanyardCookie, contender.SCSMemory, atMost(6)),
 		many.pair(fmt.Sprintf("cookie, memory store, %d people; scs", crowd), contender.LanyardCookie, contender.SCSMemory, nil),
-		p.pair("cookie, memory store; scs with an idle limit", contender.LanyardCookie, contender.SCSIdle, nil),
+		p.pair("cookie, memory store; scs with an idle limit", contender.LanyardCookie, contender.SCSMemoryIdle, nil),
 		p.pair("cookie, memory store; gorilla/sessions cookie store", contender.LanyardCookie, contender.GorillaCookie, nil),
 		p.pair("cookie, SQLite; scs", contender.LanyardSQLite, contender.SCSSQLite, nil),
 		p.pair("token seen before; golang-jwt ES256", contender.LanyardToken, contender.JWTES256, nil),
@@ -61,7 +61,11 @@ func (b *bench) pages(ctx context.Context, dir string, n int, span time.Duration
 	var closers []func() error
 	defer func() { closeAll(&err, closers) }()
 	for _, kind := range kinds {
-		site, err := contender.Open(ctx, kind, n, dir)
+		home, err := sub(dir)
+		if err != nil {
+			return nil, err
+		}
+		site, err := contender.Open(ctx, kind, n, contender.Base{Dir: home})
 		if err != nil {
 			return nil, err
 		}

@@ -111,6 +111,26 @@ func (r *race) ns(i int) float64 { return median(r.times[i]) }
 // in the same round.
 func (r *race) ratio(i, j int) float64 { return medianRatio(r.times[i], r.times[j]) }
 
+// excess returns by how much contender i's time is over contender j's, the median
+// of rounds.
+func (r *race) excess(i, j int) float64 {
+	all := make([]float64, len(r.times[i]))
+	for k := range all {
+		all[k] = r.times[i][k] - r.times[j][k]
+	}
+	return median(all)
+}
+
+// note adds a round.
+func (r *race) note(times ...float64) {
+	if r.times == nil {
+		r.times = make([][]float64, len(times))
+	}
+	for i, t := range times {
+		r.times[i] = append(r.times[i], t)
+	}
+}
+
 // medianRatio is the median of the ratios of neighbours, not the ratio of the
 // medians: what slowed both at one moment does not count.
 func medianRatio(ours, theirs []float64) float64 {

@@ -33,7 +33,7 @@ func serve(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	site, err := contender.Open(ctx, contender.Kind(*kind), people, *dir)
+	site, err := contender.Open(ctx, contender.Kind(*kind), people, contender.Base{Dir: *dir})
 	if err != nil {
 		return err
 	}

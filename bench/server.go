@@ -85,20 +85,7 @@ func (b *bench) server(ctx context.Context, dir string) (section, error) {
 // fillServer signs people in on the database of a server that is not running,
 // with the server's own secret, so that it accepts their cookies.
 func fillServer(ctx context.Context, data string, n int) (badges []contender.Badge, err error) {
-	text, err := os.ReadFile(filepath.Join(data, "server.secret"))
-	if err != nil {
-		return nil, err
-	}
-	id, value, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-	number, err := strconv.ParseUint(id, 10, 8)
-	if err != nil {
-		return nil, fmt.Errorf("reading the server's secret: %w", err)
-	}
-	secret, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
-		return nil, fmt.Errorf("reading the server's secret: %w", err)
-	}
-	keys, err := lanyard.NewKeys(lanyard.ServerSecret{ID: byte(number), Value: secret})
+	keys, err := serverKeys(data)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +99,24 @@ func fillServer(ctx context.Context, data string, n int) (badges []contender.Bad
 		return nil, err
 	}
 	return contender.Fill(ctx, m, n)
+}
+
+// serverKeys reads the secret in a server's data directory.
+func serverKeys(data string) (*lanyard.Keys, error) {
+	text, err := os.ReadFile(filepath.Join(data, "server.secret"))
+	if err != nil {
+		return nil, err
+	}
+	id, value, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	number, err := strconv.ParseUint(id, 10, 8)
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's secret: %w", err)
+	}
+	secret, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's secret: %w", err)
+	}
+	return lanyard.NewKeys(lanyard.ServerSecret{ID: byte(number), Value: secret})
 }
 
 // use asks the server once about each session.
@@ -139,6 +144,11 @@ func useOne(ctx context.Context, client *http.Client, url string, badge contende
 		return err
 	}
 	badge.Set(r)
+	return send(client, r)
+}
+
+// send makes a request that has to succeed.
+func send(client *http.Client, r *http.Request) error {
 	resp, err := client.Do(r)
 	if err != nil {
 		return err

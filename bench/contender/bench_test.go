@@ -7,9 +7,10 @@ import (
 )
 
 func BenchmarkPage(b *testing.B) {
+	base := bases(b)
 	for _, kind := range Kinds() {
 		b.Run(string(kind), func(b *testing.B) {
-			s, err := Open(b.Context(), kind, 1000, b.TempDir())
+			s, err := Open(b.Context(), kind, 1000, base())
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -22,6 +23,68 @@ func BenchmarkPage(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func BenchmarkPageBy64(b *testing.B) {
+	base := bases(b)
+	for _, kind := range Kinds() {
+		b.Run(string(kind), func(b *testing.B) {
+			s, err := Open(b.Context(), kind, 1000, base())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			c := NewCrowd(s, 64)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.Visit(1000); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkLoginsBy64(b *testing.B) {
+	base := bases(b)
+	for _, kind := range Kinds() {
+		b.Run(string(kind), func(b *testing.B) {
+			s, err := Open(b.Context(), kind, 1, base())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			if s.login == nil {
+				b.Skip("its logins are not measured")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.Logins(b.Context(), 64, 1000); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRedisFloorBy64(b *testing.B) {
+	base := bases(b)()
+	s, err := Open(b.Context(), LanyardRedis, 1000, base)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	f, err := NewRedisFloor(b.Context(), s, base)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := f.Read(b.Context(), 64, 1000); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -36,22 +36,13 @@ func (c *Creator) Close() error { return c.close() }
 
 // Together lets so many callers create n sessions in all.
 func (c *Creator) Together(ctx context.Context, callers, n int) error {
-	var left atomic.Int64
-	left.Store(int64(n))
-	return together(callers, func(int) error {
-		for left.Add(-1) >= 0 {
-			if err := c.Create(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return share(callers, n, func(int) error { return c.Create(ctx) })
 }
 
 // people hands out persons who have not been seen before.
 type people struct{ n atomic.Int64 }
 
-func (p *people) next() person { return somebody(int(p.n.Add(1))) }
+func (p *people) next() person { return somebody(int(p.n.Add(1) - 1)) }
 
 // StoreCreator writes through this project's store.
 func StoreCreator(ctx context.Context, dir string) (*Creator, error) {

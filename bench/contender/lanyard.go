@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -13,31 +14,32 @@ import (
 	_ "modernc.org/sqlite" // the driver of every SQLite contender
 
 	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/internal/pgconn"
+	"github.com/lanyard-go/lanyard/internal/redisconn"
 	"github.com/lanyard-go/lanyard/store/memory"
+	"github.com/lanyard-go/lanyard/store/postgres"
+	"github.com/lanyard-go/lanyard/store/redis"
 	"github.com/lanyard-go/lanyard/store/sqlite"
 	"github.com/lanyard-go/lanyard/token"
 )
 
-func openLanyard(ctx context.Context, kind Kind, n int, dir string) (_ *Site, err error) {
+func openLanyard(ctx context.Context, kind Kind, n int, base Base) (_ *Site, err error) {
 	s := &Site{}
 	defer func() {
 		if err != nil {
 			s.Close()
 		}
 	}()
-	var store lanyard.Store = memory.New()
-	if kind == LanyardSQLite {
-		f, err := openFile(ctx, filepath.Join(dir, "lanyard.db"))
-		if err != nil {
-			return nil, err
-		}
-		store = f.Store
-		s.closers = append(s.closers, f.Close)
+	store, shut, err := openStore(ctx, kind, base)
+	if err != nil {
+		return nil, err
 	}
+	s.closers = append(s.closers, shut)
 	m, err := Manager(store, nil, token.ES256)
 	if err != nil {
 		return nil, err
 	}
+	s.Manager, s.store = m, store
 	s.Handler = m.Handler(m.Require(lanyard.Need{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page(w, lanyard.From(r.Context()).Subject())
 	})))
@@ -45,24 +47,74 @@ func openLanyard(ctx context.Context, kind Kind, n int, dir string) (_ *Site, er
 	if kind == LanyardToken {
 		channel = lanyard.ChannelToken
 	}
-	for i := range n {
-		g, err := m.Start(ctx, somebody(i).login(channel))
-		if err != nil {
-			return nil, fmt.Errorf("signing in: %w", err)
+	s.login = func(ctx context.Context, p person) (Badge, error) {
+		g, err := m.Start(ctx, p.login(channel))
+		switch {
+		case err != nil:
+			return Badge{}, err
+		case channel == lanyard.ChannelToken:
+			return bearerBadge(g.Access.Reveal()), nil
 		}
-		if channel == lanyard.ChannelToken {
-			s.Badges = append(s.Badges, bearerBadge(g.Access.Reveal()))
-		} else {
-			s.Badges = append(s.Badges, cookieBadge(m.CookieName(), g.Handle.Reveal()))
-		}
+		return cookieBadge(m.CookieName(), g.Handle.Reveal()), nil
 	}
-	return s, nil
+	return s, s.fill(ctx, n)
+}
+
+// openStore opens the store that the kind names, as the server opens it.
+func openStore(ctx context.Context, kind Kind, base Base) (lanyard.Store, func() error, error) {
+	switch kind {
+	case LanyardSQLite:
+		f, err := openFile(ctx, filepath.Join(base.Dir, "sessions.db"))
+		if err != nil {
+			return nil, nil, err
+		}
+		return f.Store, f.Close, nil
+	case LanyardPostgres:
+		return openPostgres(ctx, base.Postgres)
+	case LanyardRedis:
+		return openRedis(ctx, base.Redis)
+	}
+	return memory.New(), func() error { return nil }, nil
+}
+
+func openPostgres(ctx context.Context, url string) (lanyard.Store, func() error, error) {
+	db, err := pgconn.Open(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	listen, err := pgconn.Listener(url)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	store, err := postgres.New(ctx, db, postgres.Config{Listen: listen})
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return store, func() error { return errors.Join(store.Close(), db.Close()) }, nil
+}
+
+func openRedis(ctx context.Context, url string) (lanyard.Store, func() error, error) {
+	conn, err := redisconn.Open(redisconn.Config{URL: url})
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := redis.New(ctx, redis.Config{Do: conn.Do, Subscribe: conn.Subscribe, Nodes: conn.Nodes})
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return store, func() error { conn.Close(); return nil }, nil
 }
 
 // Manager makes a manager with the default policy, except that access tokens
-// live as long as policy permits, so that they outlast a run. Without keys it
-// draws some.
+// live as long as policy permits, so that they outlast a run, and a store may
+// take as long to answer as others wait for theirs. Without keys it draws some.
 func Manager(store lanyard.Store, keys *lanyard.Keys, alg token.Algorithm) (*lanyard.Manager, error) {
+	return managerAt(store, keys, alg, time.Now)
+}
+
+// managerAt is Manager with another clock.
+func managerAt(store lanyard.Store, keys *lanyard.Keys, alg token.Algorithm, now func() time.Time) (*lanyard.Manager, error) {
 	if keys == nil {
 		var err error
 		if keys, err = lanyard.RandomKeys(); err != nil {
@@ -78,7 +130,8 @@ func Manager(store lanyard.Store, keys *lanyard.Keys, alg token.Algorithm) (*lan
 		return nil, err
 	}
 	return lanyard.New(store, lanyard.Config{
-		Issuer: issuer, Keys: keys, TokenKeys: set, Policy: lanyard.Policy{AccessTokenTTL: token.MaxLifetime},
+		Issuer: issuer, Keys: keys, TokenKeys: set, Now: now, StoreTimeout: time.Minute,
+		Policy: lanyard.Policy{AccessTokenTTL: token.MaxLifetime},
 	})
 }
 

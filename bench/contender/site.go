@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/lanyard-go/lanyard"
 )
 
 // Kind names a contender that can be asked for its private page.
@@ -13,42 +15,58 @@ type Kind string
 
 // The contenders. Bare recognises nobody: it is the floor.
 const (
-	Bare          Kind = "net/http alone"
-	LanyardCookie Kind = "lanyard, cookie, memory"
-	LanyardSQLite Kind = "lanyard, cookie, SQLite"
-	LanyardToken  Kind = "lanyard, token, memory"
-	SCSMemory     Kind = "scs, memory"
-	SCSIdle       Kind = "scs, memory, idle limit"
-	SCSSQLite     Kind = "scs, SQLite"
-	GorillaCookie Kind = "gorilla/sessions, cookie store"
-	JWTES256      Kind = "golang-jwt, ES256"
-	JWTEdDSA      Kind = "golang-jwt, EdDSA"
+	Bare            Kind = "net/http alone"
+	LanyardCookie   Kind = "lanyard, cookie, memory"
+	LanyardToken    Kind = "lanyard, token, memory"
+	LanyardSQLite   Kind = "lanyard, cookie, SQLite"
+	LanyardPostgres Kind = "lanyard, cookie, PostgreSQL"
+	LanyardRedis    Kind = "lanyard, cookie, Redis"
+	SCSMemory       Kind = "scs, memory"
+	SCSMemoryIdle   Kind = "scs, memory, idle limit"
+	SCSSQLite       Kind = "scs, SQLite"
+	SCSSQLiteIdle   Kind = "scs, SQLite, idle limit"
+	SCSPostgres     Kind = "scs, PostgreSQL"
+	SCSPostgresIdle Kind = "scs, PostgreSQL, idle limit"
+	SCSRedis        Kind = "scs, Redis"
+	SCSRedisIdle    Kind = "scs, Redis, idle limit"
+	GorillaCookie   Kind = "gorilla/sessions, cookie store"
+	JWTES256        Kind = "golang-jwt, ES256"
+	JWTEdDSA        Kind = "golang-jwt, EdDSA"
 )
 
 // Kinds lists all contenders.
 func Kinds() []Kind {
-	return []Kind{Bare, LanyardCookie, LanyardSQLite, LanyardToken, SCSMemory, SCSIdle, SCSSQLite, GorillaCookie, JWTES256, JWTEdDSA}
+	return []Kind{
+		Bare, LanyardCookie, LanyardToken, LanyardSQLite, LanyardPostgres, LanyardRedis,
+		SCSMemory, SCSMemoryIdle, SCSSQLite, SCSSQLiteIdle, SCSPostgres, SCSPostgresIdle, SCSRedis, SCSRedisIdle,
+		GorillaCookie, JWTES256, JWTEdDSA,
+	}
 }
 
 // Site is a contender with people signed in.
 type Site struct {
-	Handler http.Handler // the private page, whatever the path
-	Badges  []Badge      // one for each person, in their order
+	Handler http.Handler     // the private page, whatever the path
+	Badges  []Badge          // one for each person, in their order
+	Manager *lanyard.Manager // of this project's sites
+
+	store   lanyard.Store // of this project's sites
+	login   func(context.Context, person) (Badge, error)
+	people  people
 	closers []func() error
 }
 
-// Open makes the site of a contender and signs in n people. Databases are made
-// in dir, which must be empty. Close it after use.
-func Open(ctx context.Context, kind Kind, n int, dir string) (*Site, error) {
+// Open makes the site of a contender and signs in n people, on a base of its
+// own. Close it after use.
+func Open(ctx context.Context, kind Kind, n int, base Base) (*Site, error) {
 	var s *Site
 	var err error
 	switch kind {
 	case Bare:
 		s, err = openBare(n), nil
-	case LanyardCookie, LanyardSQLite, LanyardToken:
-		s, err = openLanyard(ctx, kind, n, dir)
-	case SCSMemory, SCSIdle, SCSSQLite:
-		s, err = openSCS(ctx, kind, n, dir)
+	case LanyardCookie, LanyardToken, LanyardSQLite, LanyardPostgres, LanyardRedis:
+		s, err = openLanyard(ctx, kind, n, base)
+	case SCSMemory, SCSMemoryIdle, SCSSQLite, SCSSQLiteIdle, SCSPostgres, SCSPostgresIdle, SCSRedis, SCSRedisIdle:
+		s, err = openSCS(ctx, kind, n, base)
 	case GorillaCookie:
 		s, err = openGorilla(n)
 	case JWTES256, JWTEdDSA:
@@ -60,6 +78,26 @@ func Open(ctx context.Context, kind Kind, n int, dir string) (*Site, error) {
 		return nil, fmt.Errorf("opening %s: %w", kind, err)
 	}
 	return s, nil
+}
+
+// fill signs n people in, one after another.
+func (s *Site) fill(ctx context.Context, n int) error {
+	s.Badges = make([]Badge, n)
+	for i := range n {
+		var err error
+		if s.Badges[i], err = s.login(ctx, s.people.next()); err != nil {
+			return fmt.Errorf("signing in: %w", err)
+		}
+	}
+	return nil
+}
+
+// Logins signs in n people who have not been seen before, with so many callers.
+func (s *Site) Logins(ctx context.Context, callers, n int) error {
+	return share(callers, n, func(int) error {
+		_, err := s.login(ctx, s.people.next())
+		return err
+	})
 }
 
 // Close gives back what the site holds.

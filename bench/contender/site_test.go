@@ -1,9 +1,12 @@
 package contender
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +27,10 @@ func ask(s *Site, badge *Badge) (int, string) {
 }
 
 func TestSiteNamesEveryoneItSignedInAndRefusesOthers(t *testing.T) {
+	base := bases(t)
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			s, err := Open(t.Context(), kind, 3, t.TempDir())
+			s, err := Open(t.Context(), kind, 3, base())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,8 +65,9 @@ func TestSiteNamesEveryoneItSignedInAndRefusesOthers(t *testing.T) {
 }
 
 func TestVisitorSeesThePageEachTime(t *testing.T) {
+	base := bases(t)
 	for _, kind := range Kinds() {
-		s, err := Open(t.Context(), kind, 2, t.TempDir())
+		s, err := Open(t.Context(), kind, 2, base())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +79,44 @@ func TestVisitorSeesThePageEachTime(t *testing.T) {
 		if err := NewVisitor(s).Visit(1); (err == nil) != (kind == Bare) {
 			t.Errorf("%s: without a badge the visit gives %v", kind, err)
 		}
+	}
+}
+
+// servers are started by the first test that needs them and shared by all.
+var servers = sync.OnceValues(StartEngines)
+
+func TestMain(m *testing.M) {
+	var started bool
+	start := servers
+	servers = func() (*Engines, error) { started = true; return start() }
+	code := m.Run()
+	if started {
+		if e, err := start(); err == nil {
+			if err := e.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
+
+// bases returns a function that makes an empty base on the servers.
+func bases(t testing.TB) func() Base {
+	t.Helper()
+	e, err := servers()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("contenders need PostgreSQL and Redis: %v", err)
+	}
+	return func() Base {
+		base, err := e.Base(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base
 	}
 }
 

@@ -1,6 +1,7 @@
 package contender
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -35,22 +36,66 @@ func NewVisitor(s *Site) *Visitor {
 // Visit makes n requests and fails unless each gets the page.
 func (v *Visitor) Visit(n int) error {
 	for range n {
-		// Some middleware writes into the request it is given, so each visit
-		// gets a fresh one; the copy allocates nothing.
-		v.request = *v.template
-		v.badge[0] = v.site.Badges[v.next].Value
-		v.next++
-		if v.next == len(v.site.Badges) {
-			v.next = 0
-		}
-		clear(v.answer.header)
-		v.answer.code, v.answer.size = 0, 0
+		v.prepare()
 		v.site.Handler.ServeHTTP(&v.answer, &v.request)
 		if v.answer.code != 0 && v.answer.code != http.StatusOK || v.answer.size != len("user00000000") {
 			return fmt.Errorf("the page was answered with status %d and %d bytes", v.answer.code, v.answer.size)
 		}
 	}
 	return nil
+}
+
+// Check lets the manager of one of this project's sites judge n requests and
+// fails unless each names somebody.
+func (v *Visitor) Check(n int) error {
+	for range n {
+		v.prepare()
+		s, err := v.site.Manager.Check(&v.request)
+		if err != nil {
+			return err
+		}
+		if s.Subject() == "" {
+			return errors.New("the check names nobody")
+		}
+	}
+	return nil
+}
+
+// prepare makes the next person's request. Some middleware writes into the
+// request it is given, so each visit gets a fresh one; the copy allocates
+// nothing.
+func (v *Visitor) prepare() {
+	v.request = *v.template
+	v.badge[0] = v.site.Badges[v.next].Value
+	v.next++
+	if v.next == len(v.site.Badges) {
+		v.next = 0
+	}
+	clear(v.answer.header)
+	v.answer.code, v.answer.size = 0, 0
+}
+
+// Crowd is so many visitors at once, spread over the badges of a site.
+type Crowd []*Visitor
+
+// NewCrowd makes the visitors.
+func NewCrowd(s *Site, callers int) Crowd {
+	c := make(Crowd, callers)
+	for i := range c {
+		c[i] = NewVisitor(s)
+		c[i].next = i * len(s.Badges) / callers
+	}
+	return c
+}
+
+// Visit makes n visits in all, as [Visitor.Visit].
+func (c Crowd) Visit(n int) error {
+	return share(len(c), n, func(caller int) error { return c[caller].Visit(1) })
+}
+
+// Check makes n checks in all, as [Visitor.Check].
+func (c Crowd) Check(n int) error {
+	return share(len(c), n, func(caller int) error { return c[caller].Check(1) })
 }
 
 // answer takes what a handler writes and keeps its size.

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/bench/contender"
+)
+
+const (
+	pruneCallers = 8
+	pruneEvery   = 20 * time.Millisecond
+	// pruneBefore and pruneAfter are how long requests run before and after the
+	// sessions expire. The server prunes every 15 seconds.
+	pruneBefore = 10 * time.Second
+	pruneAfter  = 50 * time.Second
+)
+
+// pruneServer is lanyard serve on a store that a population fills.
+type pruneServer struct {
+	binary string
+	kind   contender.Kind
+	base   contender.Base
+}
+
+func (p *pruneServer) start(ctx context.Context) (*process, error) {
+	store := "sqlite"
+	switch p.kind {
+	case contender.LanyardPostgres:
+		store = p.base.Postgres
+	case contender.LanyardRedis:
+		store = p.base.Redis
+	}
+	return startProcess(ctx, p.binary, "serve", "--data", p.base.Dir, "--store", store, "--listen", "127.0.0.1:0", "--log-level", "error")
+}
+
+// keys makes the data directory and returns the keys of the server's secret.
+func (p *pruneServer) keys(ctx context.Context) (*lanyard.Keys, error) {
+	// Any store will do for that.
+	srv, err := startProcess(ctx, p.binary, "serve", "--data", p.base.Dir, "--store", "sqlite:"+filepath.Join(p.base.Dir, "first.db"), "--listen", "127.0.0.1:0", "--log-level", "error")
+	if err == nil {
+		err = srv.stop()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return serverKeys(p.base.Dir)
+}
+
+// latencies are of requests, in nanoseconds.
+type latencies struct{ most, usual, quiet float64 }
+
+// worst adds n sessions that expire at one moment and sends requests meanwhile.
+// It closes the population: the server must be alone on a file.
+func (p *pruneServer) worst(ctx context.Context, all *contender.Population, n int) (latencies, error) {
+	badges := all.Badges()
+	// How long that takes is not known before: as much again is left for the start.
+	probe := time.Now()
+	if err := all.Expiring(ctx, n/20, probe.Add(time.Hour)); err != nil {
+		return latencies{}, err
+	}
+	expire := time.Now().Add(2*20*time.Since(probe) + 3*pruneBefore)
+	progress("adding %d sessions that expire at %s", n, expire.Format(time.TimeOnly))
+	if err := all.Expiring(ctx, n, expire); err != nil {
+		return latencies{}, err
+	}
+	if err := errors.Join(contender.Settle(ctx, p.kind, p.base), all.Close()); err != nil {
+		return latencies{}, err
+	}
+	srv, err := p.start(ctx)
+	if err != nil {
+		return latencies{}, err
+	}
+	if time.Until(expire) < pruneBefore {
+		return latencies{}, errors.Join(errors.New("the sessions expired before the server was ready"), srv.stop())
+	}
+	if err := sleep(ctx, time.Until(expire)-pruneBefore); err != nil {
+		return latencies{}, errors.Join(err, srv.stop())
+	}
+	progress("sending requests")
+	found, err := steady(ctx, srv.url, badges, expire)
+	if err := errors.Join(err, srv.stop()); err != nil {
+		return latencies{}, err
+	}
+	due, err := contender.Due(ctx, p.kind, p.base)
+	if err == nil && due > 0 {
+		err = fmt.Errorf("after %s the server had not ended all of the %d sessions", pruneAfter, n)
+	}
+	return found, err
+}
+
+// steady sends requests at a steady pace until some time after the sessions
+// expire.
+func steady(ctx context.Context, url string, badges []contender.Badge, expire time.Time) (latencies, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: pruneCallers}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	var mu sync.Mutex
+	var before, after []float64
+	var failed error
+	var wg sync.WaitGroup
+	// The first ones open the connections.
+	begin := time.Now()
+	for c := range pruneCallers {
+		wg.Go(func() {
+			due := begin.Add(time.Duration(c) * pruneEvery / pruneCallers)
+			for i := 0; due.Before(expire.Add(pruneAfter)); i++ {
+				if err := sleep(ctx, time.Until(due)); err != nil {
+					return
+				}
+				badge := badges[(i*pruneCallers+c)*7919%len(badges)]
+				err := ask(ctx, client, url, badge, i%10 == 9)
+				took := float64(time.Since(due))
+				mu.Lock()
+				failed = errors.Join(failed, err)
+				switch {
+				case i < 50:
+				case due.Before(expire):
+					before = append(before, took)
+				default:
+					after = append(after, took)
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+				due = due.Add(pruneEvery)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(failed, ctx.Err()); err != nil {
+		return latencies{}, err
+	}
+	slices.Sort(after)
+	return latencies{after[len(after)-1], after[len(after)*99/100], slices.Max(before)}, nil
+}
+
+// ask checks a session, or changes the application's data in it.
+func ask(ctx context.Context, client *http.Client, url string, badge contender.Badge, write bool) error {
+	if !write {
+		return useOne(ctx, client, url+"/v1/session", badge)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, url+"/v1/session/data", strings.NewReader(`{"cart":1}`))
+	if err != nil {
+		return err
+	}
+	badge.Set(r)
+	r.Header.Set("Content-Type", "application/merge-patch+json")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return send(client, r)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
