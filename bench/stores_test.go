@@ -19,6 +19,9 @@ func openEngines(t *testing.T) *contender.Engines {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skipf("this needs PostgreSQL and Redis: %v", err)
 	}
 	t.Cleanup(func() {

@@ -109,6 +109,9 @@ func bases(t testing.TB) func() Base {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skipf("contenders need PostgreSQL and Redis: %v", err)
 	}
 	return func() Base {
