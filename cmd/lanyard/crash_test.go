@@ -81,10 +81,10 @@ func (b *busy) run(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, p *process, round int, known []*acknowledged) (live, ended int) {
+func check(t *testing.T, ask func(t testing.TB, handle string) int, round int, known []*acknowledged) (live, ended int) {
 	t.Helper()
 	for _, s := range known {
-		got := p.settled(t, cookieHeader(s.handle))
+		got := ask(t, s.handle)
 		switch {
 		case s.ended && got != http.StatusUnauthorized:
 			t.Errorf("round %d: session %s: its end was reported, and it gets %d", round, s.sid, got)
@@ -139,11 +139,11 @@ func TestKillingTheServerLosesNothingThatItAnswered(t *testing.T) {
 			}
 			now = append(now, b.known...)
 		}
-		l, e := check(t, p, round, now)
+		l, e := check(t, p.signedIn, round, now)
 		live, ended = live+l, ended+e
 		all = append(all, now...)
 	}
-	check(t, p, rounds, all)
+	check(t, p.signedIn, rounds, all)
 	if live < 5*rounds || ended < rounds {
 		t.Errorf("only %d starts and %d ends were checked", live, ended)
 	}

@@ -84,7 +84,7 @@ func (s *steady) run(t *testing.T, stop <-chan struct{}) {
 type refresher struct {
 	x        *nodes
 	token    string
-	rotated  int
+	rotated  atomic.Int64
 	repeated int
 	odd      string
 }
@@ -108,9 +108,9 @@ func (f *refresher) run(stop <-chan struct{}) {
 			f.repeated++
 		case r.status == http.StatusOK && json.Unmarshal([]byte(r.body), &answer) == nil && answer.Next != "":
 			f.token = answer.Next
-			f.rotated++
+			f.rotated.Add(1)
 		default:
-			f.odd = fmt.Sprintf("after %d rotations and %d repeats: %d %s", f.rotated, f.repeated, r.status, r.body)
+			f.odd = fmt.Sprintf("after %d rotations and %d repeats: %d %s", f.rotated.Load(), f.repeated, r.status, r.body)
 			return
 		}
 	}
@@ -162,6 +162,16 @@ func (x *nodes) through(t *testing.T, fault func(t *testing.T)) {
 		await("before the fault", 50)
 		fault(t)
 		await("after the fault", 100)
+		// Each honest client gets through again.
+		for _, f := range honest {
+			from := f.rotated.Load()
+			for limit := time.Now().Add(patience); f.rotated.Load() == from && time.Now().Before(limit); {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if f.rotated.Load() == from {
+				t.Error("an honest client cannot refresh after the fault")
+			}
+		}
 	}()
 
 	live, ended, away := 0, 0, int64(0)
@@ -171,17 +181,17 @@ func (x *nodes) through(t *testing.T, fault func(t *testing.T)) {
 		}
 		away += w.away.Load()
 		for i, p := range x.each {
-			l, e := check(t, p, i, w.known)
+			l, e := check(t, p.settledHandle, i, w.known)
 			live, ended = live+l, ended+e
 		}
 	}
 	t.Logf("%d reported starts and %d reported ends hold, %d answers of 503", live/len(x.each), ended/len(x.each), away)
 
 	for _, f := range honest {
-		if f.odd != "" || f.rotated == 0 {
-			t.Errorf("an honest client with %d rotations was signed out: %s", f.rotated, f.odd)
+		if f.odd != "" || f.rotated.Load() == 0 {
+			t.Errorf("an honest client with %d rotations was signed out: %s", f.rotated.Load(), f.odd)
 		}
-		t.Logf("a client exchanged its refresh token %d times and repeated %d calls", f.rotated, f.repeated)
+		t.Logf("a client exchanged its refresh token %d times and repeated %d calls", f.rotated.Load(), f.repeated)
 	}
 
 	// Whoever was signed in before is signed in now, by either badge.
@@ -208,6 +218,11 @@ func (p *process) settled(t testing.TB, header string) int {
 		got = p.send(t, "GET", "/v1/session?passive=1", "", header).status
 	}
 	return got
+}
+
+func (p *process) settledHandle(t testing.TB, handle string) int {
+	t.Helper()
+	return p.settled(t, cookieHeader(handle))
 }
 
 func tail(log string) string {
@@ -373,7 +388,7 @@ func TestAClusterLosesAPrimary(t *testing.T) {
 		}
 	}
 	for i, p := range x.each {
-		live, ended := check(t, p, i, old)
+		live, ended := check(t, p.settledHandle, i, old)
 		if live != 40 || ended != 20 {
 			t.Errorf("node %d: %d live and %d ended were checked", i, live, ended)
 		}

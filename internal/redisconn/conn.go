@@ -132,10 +132,16 @@ func dial(ctx context.Context, address string, d *net.Dialer, secure *tls.Config
 	if err != nil || mayLeave {
 		return conn, err
 	}
-	if peer, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || !peer.IP.IsLoopback() {
+	if !local(conn.RemoteAddr()) {
 		return nil, errors.Join(fmt.Errorf("connecting to %s: %w", address, ErrPlaintext), conn.Close())
 	}
 	return conn, nil
+}
+
+// local reports whether an address is of this machine alone.
+func local(address net.Addr) bool {
+	peer, ok := address.(*net.TCPAddr)
+	return ok && peer.IP.IsLoopback()
 }
 
 // Close ends the connections. Commands in progress get an error.

@@ -173,8 +173,8 @@ func TestScaleOfPruningBesideRequests(t *testing.T) {
 		t.Errorf("%d sessions were pruned, want %d", ended, expired)
 	}
 	worst, noise := pruning[len(pruning)-1], quiet[len(quiet)-1]
-	if worst > max(worstAllowed, 2*noise) {
-		t.Errorf("a request took %v beside a prune, at most %v, or twice the %v beside nothing", worst, worstAllowed, noise)
+	if worst > worstAllowed {
+		t.Errorf("a request took %v beside a prune, at most %v; beside nothing %v", worst, worstAllowed, noise)
 	}
 }
 

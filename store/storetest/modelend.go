@@ -133,7 +133,7 @@ func (p *play) wantOutcome(d *dice, done lanyard.Ended, epoch uint64, appended b
 		p.fail("Revoke returned epoch %d and cursor %q, want %d and a cursor: %v", done.Epoch, done.Cursor, epoch, appended)
 	}
 	if appended && d.chance(20) {
-		p.who.cursor, p.who.unseen, p.who.again = done.Cursor, nil, p.entries()
+		p.who.cursor, p.who.unseen, p.who.again = done.Cursor, nil, p.entriesElsewhere()
 	}
 }
 

@@ -21,12 +21,15 @@ func (p *play) appended(entries ...lanyard.Entry) {
 	}
 }
 
-// entries are all so far. Behind the cursor of an end, those of other partitions
-// may come again.
-func (p *play) entries() map[lanyard.Entry]bool {
+// entriesElsewhere are those of other partitions than the newest entry, and those
+// of all. Behind the cursor of the end that appended it they may come again.
+func (p *play) entriesElsewhere() map[lanyard.Entry]bool {
+	last := partition(&p.model.feed[len(p.model.feed)-1].entry)
 	again := make(map[lanyard.Entry]bool)
 	for _, l := range p.model.feed {
-		again[l.entry] = true
+		if part := partition(&l.entry); part < 0 || part != last {
+			again[l.entry] = true
+		}
 	}
 	return again
 }
