@@ -3,8 +3,9 @@
 .PHONY: build test soak bench screenshots sbom
 
 # The program as it is released, without debug information.
+OUT ?= lanyard
 build:
-	go build -trimpath -ldflags="-s -w" -o lanyard ./cmd/lanyard
+	go build -trimpath -ldflags="-s -w" -o $(OUT) ./cmd/lanyard
 
 test:
 	@bash scripts/test.sh
@@ -23,5 +24,5 @@ screenshots:
 
 # What is in the program, as CycloneDX, in lanyard.cdx.json.
 sbom:
-	go build -o lanyard ./cmd/lanyard
+	go build -o $(OUT) ./cmd/lanyard
 	go run ./scripts/sbom lanyard > lanyard.cdx.json

@@ -151,13 +151,13 @@ func superseded(e *Refused) bool {
 
 // checkHandle judges the value of a session cookie.
 func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Record, error) {
-	c, digest, err := m.keys.openHandle(text)
+	h, err := m.keys.openHandle(text)
 	if err != nil {
 		return nil, &Refused{Cause: CauseForged}
 	}
-	rec, err := m.store.Get(ctx, c.sid)
+	rec, err := m.store.Get(ctx, h.sid)
 	if errors.Is(err, ErrNotFound) {
-		return nil, refuse(CauseUnknown, c.sid)
+		return nil, refuse(CauseUnknown, h.sid)
 	}
 	if err != nil {
 		return nil, unavailable("reading a session", err)
@@ -165,11 +165,11 @@ func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Reco
 	if err := m.alive(ctx, rec, now); err != nil {
 		return nil, err
 	}
-	if c.generation != rec.Generation {
-		return nil, refuse(CauseOldGeneration, c.sid)
+	if h.generation != rec.Generation {
+		return nil, refuse(CauseOldGeneration, h.sid)
 	}
-	if rec.Channel != ChannelCookie || !rec.Handle.fits(digest) {
-		return nil, refuse(CauseMismatch, c.sid)
+	if rec.Channel != ChannelCookie || !rec.Handle.fits(h.digest) {
+		return nil, refuse(CauseMismatch, h.sid)
 	}
 	return rec, nil
 }

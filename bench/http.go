@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +28,27 @@ var loaded = []contender.Kind{
 	contender.SCSMemory, contender.SCSSQLite, contender.GorillaCookie, contender.JWTES256,
 }
 
+// layout is how server and client share the machine.
+type layout struct {
+	name              string
+	server            []string // in front of the server's command
+	client            []string // in front of wrk, and its threads and connections
+	byCookie, byToken *bound   // what share of bare is the target
+}
+
+// Machines where the two share all processors are what the targets, and the
+// figures of others they were set beside, come from. With a processor each the
+// server's own work weighs more, because the client takes none of its time.
+var layouts = []layout{
+	{"both on all processors", nil, []string{"wrk", "-t2", "-c64"}, atLeast(0.9), atLeast(0.8)},
+	{"a processor each", []string{"taskset", "-c", "0"}, []string{"taskset", "-c", "1", "wrk", "-t1", "-c32"}, nil, nil},
+}
+
 // http loads every contender's server from outside, one at a time, with visits
 // to the bare handler before and after each: what counts is the share of it.
-func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
+func (b *bench) http(ctx context.Context, dir string) (section, error) {
 	s := section{Title: "A private page over HTTP", Notes: []string{
-		fmt.Sprintf("Each server is a process of its own on one processor, wrk on another with 32 connections. %d clients ask in turn, so all but the first sight of each token are repeats. Every visit stands between two to the bare handler, a net/http server that is sent the same requests, writes the same page and looks at nothing; the ratio is the share of their rate.", people),
+		fmt.Sprintf("Each server is a process of its own, wrk another: once both on all processors with 64 connections in two threads, once each on a processor of its own with 32 connections. %d clients ask in turn, so all but the first sight of each token are repeats. Every visit stands between two to the bare handler, a net/http server that is sent the same requests, writes the same page and looks at nothing; the ratio is the share of their rate. The targets are for shared processors, where the figures they were set beside come from.", people),
 	}}
 	if why := cannotLoad(); why != "" {
 		s.Rows = append(s.Rows, left("a private page over HTTP", why))
@@ -41,20 +58,31 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	if err := os.WriteFile(script, clientsLua, 0o600); err != nil {
 		return s, err
 	}
+	for _, l := range layouts {
+		rows, err := b.httpRows(ctx, dir, script, l)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", l.name, err)
+		}
+		s.Rows = append(s.Rows, rows...)
+	}
+	return s, nil
+}
+
+func (b *bench) httpRows(ctx context.Context, dir, script string, l layout) (rows []row, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	var closers []func() error
 	defer func() { closeAll(&err, closers) }()
-	wrk := &load{script: script, time: max(time.Second, b.span(time.Second).Round(time.Second))}
+	wrk := &load{command: l.client, script: script, time: max(time.Second, b.span(time.Second).Round(time.Second))}
 	open := func(kind contender.Kind) (*target, error) {
 		home, err := sub(dir)
 		if err != nil {
 			return nil, err
 		}
 		badges := filepath.Join(home, "badges")
-		args := pinned("0", self, serveCommand, "-kind", string(kind), "-badges", badges, "-dir", home)
+		args := slices.Concat(l.server, []string{self, serveCommand, "-kind", string(kind), "-badges", badges, "-dir", home})
 		p, err := startProcess(ctx, args[0], args[1:]...)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind, err)
@@ -66,48 +94,48 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 	}
 	bare, err := open(contender.Bare)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	targets := map[contender.Kind]*target{}
 	for _, kind := range loaded {
 		if targets[kind], err = open(kind); err != nil {
-			return s, err
+			return nil, err
 		}
 	}
-	for range max(1, int(6*b.scale)) {
+	for range max(1, int(10*b.scale)) {
 		for _, kind := range loaded {
 			t := targets[kind]
 			// The same requests, since longer ones cost anybody more.
 			same := &target{pid: bare.pid, url: bare.url, badges: t.badges}
 			before, err := wrk.visit(ctx, same)
 			if err != nil {
-				return s, err
+				return nil, err
 			}
 			own, err := wrk.visit(ctx, t)
 			if err != nil {
-				return s, fmt.Errorf("%s: %w", kind, err)
+				return nil, fmt.Errorf("%s: %w", kind, err)
 			}
 			after, err := wrk.visit(ctx, same)
 			if err != nil {
-				return s, err
+				return nil, err
 			}
 			t.note(own, before, after)
 		}
 	}
-	for _, row := range []struct {
+	for _, r := range []struct {
 		what string
 		kind contender.Kind
 		goal *bound
 	}{
-		{"cookie, memory store; bare handler", contender.LanyardCookie, atLeast(0.9)},
-		{"token, memory store; bare handler", contender.LanyardToken, atLeast(0.8)},
+		{"cookie, memory store; bare handler", contender.LanyardCookie, l.byCookie},
+		{"token, memory store; bare handler", contender.LanyardToken, l.byToken},
 		{"cookie, SQLite; bare handler", contender.LanyardSQLite, nil},
 	} {
-		t := targets[row.kind]
-		s.Rows = append(s.Rows, compared(row.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), row.goal),
-			compared("the server's processor time for each of these answers; bare handler", duration(1e9*median(t.costs)), duration(1e9*median(t.least)), t.cost(), nil))
+		t := targets[r.kind]
+		rows = append(rows, compared(l.name+": "+r.what, perSecond(median(t.rates)), perSecond(median(t.floors)), t.share(), r.goal),
+			compared(l.name+": the server's processor time for each of these answers; bare handler", duration(1e9*median(t.costs)), duration(1e9*median(t.least)), t.cost(), nil))
 	}
-	for _, row := range []struct {
+	for _, r := range []struct {
 		what       string
 		ours, peer contender.Kind
 	}{
@@ -116,11 +144,11 @@ func (b *bench) http(ctx context.Context, dir string) (_ section, err error) {
 		{"cookie, memory store", contender.LanyardCookie, contender.GorillaCookie},
 		{"token", contender.LanyardToken, contender.JWTES256},
 	} {
-		ours, peer := targets[row.ours], targets[row.peer]
-		what := fmt.Sprintf("%s; %s, which reaches %s of bare", row.what, row.peer, share(peer.share()))
-		s.Rows = append(s.Rows, compared(what, perSecond(median(ours.rates)), perSecond(median(peer.rates)), ours.share()/peer.share(), nil))
+		ours, peer := targets[r.ours], targets[r.peer]
+		what := fmt.Sprintf("%s: %s; %s, which reaches %s of bare", l.name, r.what, r.peer, share(peer.share()))
+		rows = append(rows, compared(what, perSecond(median(ours.rates)), perSecond(median(peer.rates)), ours.share()/peer.share(), nil))
 	}
-	return s, nil
+	return rows, nil
 }
 
 // cannotLoad says what is missing on this machine.
@@ -165,8 +193,9 @@ type visit struct {
 
 // load runs wrk.
 type load struct {
-	script string
-	time   time.Duration
+	command []string
+	script  string
+	time    time.Duration
 }
 
 var (
@@ -180,7 +209,7 @@ func (l *load) visit(ctx context.Context, t *target) (visit, error) {
 	if err != nil {
 		return visit{}, err
 	}
-	args := pinned("1", "wrk", "-t1", "-c32", "-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges)
+	args := slices.Concat(l.command, []string{"-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges})
 	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return visit{}, fmt.Errorf("running wrk: %w: %s", err, out)

@@ -31,7 +31,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo "building" >&2
 go build -o "$work/bench" .
-(cd .. && go build -o "$work/lanyard" ./cmd/lanyard)
+make -s -C .. build OUT="$work/lanyard"
 
 out=(-out ../docs/benchmarks.md)
 for arg; do case $arg in -quick | -only) out=() ;; esac; done

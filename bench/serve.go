@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -109,9 +108,4 @@ func (p *process) stop() error {
 		return nil // by the signal
 	}
 	return err
-}
-
-// pinned puts a command on one processor.
-func pinned(cpu string, args ...string) []string {
-	return slices.Concat([]string{"taskset", "-c", cpu}, args)
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,19 +15,30 @@ import (
 // maxCacheSize keeps a mistyped size from taking all memory.
 const maxCacheSize = 1 << 24
 
-// cache remembers verified tokens in a table of fixed size. A token may stand in
-// one of two buckets of four slots, so that with twice as many slots as tokens
-// hardly any is displaced. Readers take no lock and write nothing.
+// cache remembers verified tokens. A token may stand in one of two buckets of
+// four slots, so that with twice as many slots as tokens hardly any is displaced.
+// Readers take no lock and write nothing.
 //
 // Only tokens that passed every check get in, at most as many as there are
 // slots, so a stranger can neither grow the table nor fill it.
 type cache struct {
-	seed    maphash.Seed // per table: positions cannot be predicted
+	seed  maphash.Seed // per cache: positions cannot be predicted
+	table atomic.Pointer[table]
+	most  int // buckets at its largest
+	grow  sync.Mutex
+}
+
+// table starts small and is replaced by one twice its size as it fills, because
+// the garbage collector walks all of it in each of its rounds.
+type table struct {
 	buckets []bucket
 	mask    uint64
 }
 
-const ways = 4
+const (
+	ways         = 4
+	firstBuckets = 64
+)
 
 // bucket is one cache line: hashes first, so that a miss touches no token.
 type bucket struct {
@@ -36,8 +48,13 @@ type bucket struct {
 
 func newCache(tokens int) *cache {
 	buckets := max(2, (2*tokens+ways-1)/ways)
-	n := 1 << bits.Len(uint(buckets-1))
-	return &cache{maphash.MakeSeed(), make([]bucket, n), uint64(n - 1)}
+	c := &cache{seed: maphash.MakeSeed(), most: 1 << bits.Len(uint(buckets-1))}
+	c.table.Store(newTable(min(c.most, firstBuckets)))
+	return c
+}
+
+func newTable(buckets int) *table {
+	return &table{make([]bucket, buckets), uint64(buckets - 1)}
 }
 
 // tail is how much of the text is hashed: 22 characters of the signature, 132
@@ -51,13 +68,13 @@ func (c *cache) hash(raw string) uint64 {
 }
 
 // pair returns the two buckets of a hash.
-func (c *cache) pair(h uint64) [2]*bucket {
-	return [2]*bucket{&c.buckets[h&c.mask], &c.buckets[h>>31&c.mask]}
+func (t *table) pair(h uint64) [2]*bucket {
+	return [2]*bucket{&t.buckets[h&t.mask], &t.buckets[h>>31&t.mask]}
 }
 
 func (c *cache) get(raw string) *entry {
 	h := c.hash(raw)
-	for _, b := range c.pair(h) {
+	for _, b := range c.table.Load().pair(h) {
 		for i := range ways {
 			if b.hash[i].Load() != h {
 				continue
@@ -91,27 +108,79 @@ func sameSignature(a, b string) bool {
 	return consttime.Equal(x[:copy(x[:], a)], y[:copy(y[:], b)])
 }
 
-// put stores e in a free slot, in that of an expired token, or in place of the
-// one that expires first. Two writers may displace each other's entry, which
-// costs a signature check and nothing else.
+// put stores e in a free slot or in that of an expired token. Without one the
+// table grows, and at its largest e takes the place of the one that expires
+// first. Two writers may displace each other's entry, and one that writes while
+// the table grows may write in vain, which costs a signature check and nothing
+// else.
 func (c *cache) put(e *entry, now time.Time) {
 	h := c.hash(e.raw)
+	for {
+		t := c.table.Load()
+		if t.put(h, e, now, len(t.buckets) == c.most) || !c.double(t) {
+			return
+		}
+	}
+}
+
+// put reports whether e has been stored: false only if displace is.
+func (t *table) put(h uint64, e *entry, now time.Time, displace bool) bool {
 	var victim *bucket
 	var at int
 	oldest := int64(math.MaxInt64)
-	for _, b := range c.pair(h) {
+	for _, b := range t.pair(h) {
 		for i := range ways {
 			old := b.entry[i].Load()
 			if old == nil || now.UnixNano() >= old.until || old.raw == e.raw {
 				b.set(i, h, e)
-				return
+				return true
 			}
 			if old.until < oldest {
 				victim, at, oldest = b, i, old.until
 			}
 		}
 	}
-	victim.set(at, h, e)
+	if displace {
+		victim.set(at, h, e)
+	}
+	return displace
+}
+
+// double replaces old by a table twice its size, unless another is about to:
+// then it reports false, for nobody need wait.
+func (c *cache) double(old *table) bool {
+	if !c.grow.TryLock() {
+		return false
+	}
+	defer c.grow.Unlock()
+	if c.table.Load() != old {
+		return true
+	}
+	t := newTable(2 * len(old.buckets))
+	for i := range old.buckets {
+		from := &old.buckets[i]
+		for j := range ways {
+			// The entry of a slot that is being reused may not belong to the hash
+			// read before it. It would stand where nobody looks for it, no more.
+			if e := from.entry[j].Load(); e != nil {
+				t.take(from.hash[j].Load(), e)
+			}
+		}
+	}
+	c.table.Store(t)
+	return true
+}
+
+// take stores e if there is room.
+func (t *table) take(h uint64, e *entry) {
+	for _, b := range t.pair(h) {
+		for i := range ways {
+			if b.entry[i].Load() == nil {
+				b.set(i, h, e)
+				return
+			}
+		}
+	}
 }
 
 func (b *bucket) set(i int, h uint64, e *entry) {

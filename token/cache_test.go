@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 )
@@ -145,7 +146,7 @@ func TestOnlyAcceptedTokensAreRemembered(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	const size = 64
 	f := newCachedFixture(t, size)
-	slots := len(f.cache.buckets) * ways
+	slots := f.cache.most * ways
 	var tokens []string
 	for i := range 4 * slots {
 		raw := f.issue(t, i, time.Minute)
@@ -196,7 +197,7 @@ func TestExpiredTokensMakeRoom(t *testing.T) {
 		c.put(e, now)
 		return e
 	}
-	slots := len(c.buckets) * ways
+	slots := c.most * ways
 	for i := range slots * 4 {
 		add(i, now.Add(time.Minute))
 	}
@@ -241,12 +242,63 @@ func TestSecondSightAllocatesNothing(t *testing.T) {
 // count is how many tokens are remembered.
 func (c *cache) count() int {
 	n := 0
-	for i := range c.buckets {
+	t := c.table.Load()
+	for i := range t.buckets {
 		for j := range ways {
-			if c.buckets[i].entry[j].Load() != nil {
+			if t.buckets[i].entry[j].Load() != nil {
 				n++
 			}
 		}
 	}
 	return n
+}
+
+func TestTableGrowsWithItsTokensAndForgetsHardlyAny(t *testing.T) {
+	c := newCache(1 << 16)
+	now := time.Unix(1_790_000_000, 0)
+	if n := len(c.table.Load().buckets); n > firstBuckets {
+		t.Errorf("%d buckets for no tokens", n)
+	}
+	var entries []*entry
+	for range 20 * firstBuckets * ways {
+		e := &entry{raw: "h.p." + rand.Text(), dot: 3, until: now.UnixNano() + 1}
+		entries = append(entries, e)
+		c.put(e, now)
+		if c.get(e.raw) != e {
+			t.Fatalf("after %d tokens, the one just put in is not found", len(entries))
+		}
+	}
+	hits := 0
+	for _, e := range entries {
+		if c.get(e.raw) == e {
+			hits++
+		}
+	}
+	if hits < len(entries)*99/100 {
+		t.Errorf("%d of %d are remembered", hits, len(entries))
+	}
+	if n := len(c.table.Load().buckets); n >= c.most {
+		t.Errorf("%d buckets of at most %d for %d tokens", n, c.most, len(entries))
+	}
+}
+
+func TestTokensMayBePutInAndLookedForWhileTheTableGrows(t *testing.T) {
+	c := newCache(1 << 14)
+	now := time.Unix(1_790_000_000, 0)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 2000 {
+				e := &entry{raw: "h.p." + rand.Text(), dot: 3, until: now.UnixNano() + 1}
+				c.put(e, now)
+				if got := c.get(e.raw); got != nil && got != e {
+					t.Error("another token was found")
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n, most := c.count(), c.most*ways; n < 12000 || n > most {
+		t.Errorf("16000 tokens were put in, %d of at most %d slots are taken", n, most)
+	}
 }

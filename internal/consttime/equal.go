@@ -22,7 +22,13 @@ func Equal(a, b []byte) bool {
 	for i := range a {
 		differ |= uint64(a[i] ^ b[i])
 	}
+	return Zero(differ)
+}
+
+// Zero reports whether w is zero, in one time for all words. A caller that has
+// its texts in words ORs together in w where they differ.
+func Zero(w uint64) bool {
 	// Folded so that the standard library makes the decision.
-	differ |= differ >> 32
-	return subtle.ConstantTimeEq(int32(uint32(differ)), 0) == 1
+	w |= w >> 32
+	return subtle.ConstantTimeEq(int32(uint32(w)), 0) == 1
 }
