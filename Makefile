@@ -24,5 +24,5 @@ screenshots:
 
 # What is in the program, as CycloneDX, in lanyard.cdx.json.
 sbom:
-	go build -o $(OUT) ./cmd/lanyard
+	go build -o lanyard ./cmd/lanyard
 	go run ./scripts/sbom lanyard > lanyard.cdx.json

@@ -106,8 +106,8 @@ func outage[T any](o *outageStore, b *breaker, parent context.Context, limit tim
 		var none T
 		return none, errAway
 	}
-	ctx, cancel := context.WithTimeout(parent, limit)
-	defer cancel()
+	ctx := within(parent, limit)
+	defer ctx.end()
 	v, err := call(ctx)
 	o.leave(b, parent, begun, err)
 	return v, err
