@@ -96,6 +96,41 @@ func TestReportNamesWhatWasMissedAndWhatWasLeftOut(t *testing.T) {
 	}
 }
 
+func TestPageTakesAPartThatWasMeasuredByItself(t *testing.T) {
+	size := func(bytes float64) section {
+		return section{Title: "Size", Rows: []row{absolute("binary", bytes, "", atMost(30e6), megabytes)}, Notes: []string{"A note."}}
+	}
+	speed := section{Title: "Speed", Rows: []row{absolute("time", 9e6, "", atMost(5e6), duration)}}
+	page, err := (&report{Command: "run", Sections: []section{speed, size(31e6)}}).markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := func(bytes float64) *report {
+		return &report{Sections: []section{size(bytes)}, Facts: []fact{{"date", "today"}}}
+	}
+	if page, err = withSection(page, alone(29e6)); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{
+		"| 29 MB |": 1, "31 MB": 0, "A note.": 1, "by itself on today": 1, "## Size\n": 1, "## Speed\n": 1,
+		"\n- Speed: time: 9 ms, the target is": 1, "- Size": 0, "## How to read": 1, scaleBegin: 1,
+	} {
+		if n := strings.Count(page, text); n != want {
+			t.Errorf("%q is there %d times, want %d:\n%s", text, n, want, page)
+		}
+	}
+	again, err := withSection(page, alone(31e6))
+	if err != nil || !strings.Contains(again, "\n- Speed: time: 9 ms, the target is ≤ 5 ms\n- Size: binary: 31 MB") {
+		t.Errorf("what is missed now is not listed: %v\n%s", err, again)
+	}
+	if back, err := withSection(again, alone(29e6)); err != nil || back != page {
+		t.Errorf("the same part twice gives another page: %v\n%s", err, back)
+	}
+	if _, err := withSection("# Something else\n", alone(29e6)); err == nil {
+		t.Error("a page without the part was taken")
+	}
+}
+
 func TestHitRatioCountsTokensThatAreStillRemembered(t *testing.T) {
 	tokens, err := contender.NewTokens(token.EdDSA, 64)
 	if err != nil {

@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string) error {
 	quick := flags.Bool("quick", false, "a fifth of the time: shows that everything runs, proves little")
 	flags.StringVar(&b.lanyard, "lanyard", "", "the server's `binary`, built from the same tree; empty: its rows are left out")
 	scale := flags.Bool("scale", false, "measure what a million sessions cost, and nothing else: takes half an hour")
+	keep := flags.Bool("keep", false, "with -only: replace that part of the report")
 	flags.StringVar(&b.only, "only", "", "measure nothing but this `group`")
 	flags.StringVar(&b.command, "command", "bench", "the `command` that the report names")
 	if err := flags.Parse(args); err != nil {
@@ -42,8 +43,11 @@ func run(ctx context.Context, args []string) error {
 	if *scale {
 		b.only = scaleGroup
 	}
-	if b.only != "" && !*scale && *out != "" {
-		return errors.New("-out takes a whole run or -scale, not a run with -only")
+	if *keep && (b.only == "" || *scale || *out == "") {
+		return errors.New("-keep is for -only, with -out")
+	}
+	if b.only != "" && !*scale && !*keep && *out != "" {
+		return errors.New("-out takes a whole run, -scale, or -only with -keep")
 	}
 	kept := "" // the page so far
 	if *out != "" {
@@ -80,9 +84,12 @@ func run(ctx context.Context, args []string) error {
 	if *out == "" {
 		return nil
 	}
-	if *scale {
+	switch {
+	case *scale:
 		text, err = withScale(kept, text)
-	} else {
+	case *keep:
+		text, err = withSection(kept, r)
+	default:
 		text, err = withScale(text, scaleOf(kept))
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -53,6 +54,56 @@ func withScale(page, part string) (string, error) {
 		part = "\n" + part
 	}
 	return before + scaleBegin + part + scaleEnd + after, nil
+}
+
+// withSection replaces the part of a page about one group by what a run of that
+// group alone has measured, and says so there.
+func withSection(page string, r *report) (string, error) {
+	s := r.Sections[0]
+	s.Notes = append(slices.Clone(s.Notes), fmt.Sprintf("Measured by itself on %s, after the rest of this page.", r.fact("date")))
+	t, err := template.New("report").Parse(reportTemplate)
+	if err != nil {
+		return "", err
+	}
+	var part strings.Builder
+	if err := t.ExecuteTemplate(&part, "section", s); err != nil {
+		return "", err
+	}
+	title := "\n## " + s.Title + "\n"
+	at := strings.Index(page, title)
+	missed := strings.Index(page, "\n## Not met\n")
+	if at < 0 || missed < at {
+		return "", fmt.Errorf("the page has no part called %q: make a whole run first", s.Title)
+	}
+	next := at + 1 + strings.Index(page[at+1:], "\n## ")
+	page = page[:at+1] + part.String() + page[next:]
+
+	const heading, met = "\n## Not met\n", "Every target above was met in this run."
+	before, rest, _ := strings.Cut(page, heading)
+	list, after, _ := strings.Cut(strings.TrimPrefix(rest, "\n"), "\n\n")
+	var lines []string
+	for line := range strings.Lines(list) {
+		if line = strings.TrimSuffix(line, "\n"); line != met && !strings.HasPrefix(line, "- "+s.Title+": ") {
+			lines = append(lines, line)
+		}
+	}
+	for _, miss := range r.Missed() {
+		lines = append(lines, "- "+miss)
+	}
+	if len(lines) == 0 {
+		lines = []string{met}
+	}
+	return before + heading + "\n" + strings.Join(lines, "\n") + "\n\n" + after, nil
+}
+
+// fact returns what the report says of the machine under a name.
+func (r *report) fact(name string) string {
+	for _, f := range r.Facts {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
 }
 
 // Missed lists the targets that were not reached.

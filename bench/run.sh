@@ -4,7 +4,8 @@
 #
 #   bash bench/run.sh                the whole run
 #   bash bench/run.sh -quick         shows that everything runs; keeps nothing
-#   bash bench/run.sh -only stores   a part by itself; keeps nothing
+#   bash bench/run.sh -only stores   a part by itself; keeps nothing, or that part
+#                                    with -keep
 #   bash bench/run.sh -scale         a million sessions on each engine, half an
 #                                    hour and 10 GB of memory; keeps that part
 #
@@ -35,4 +36,5 @@ make -s -C .. build OUT="$work/lanyard"
 
 out=(-out ../docs/benchmarks.md)
 for arg; do case $arg in -quick | -only) out=() ;; esac; done
+for arg; do case $arg in -keep) out=(-out ../docs/benchmarks.md) ;; esac; done
 "$work/bench" -lanyard "$work/lanyard" -command "bash bench/run.sh" ${out[@]+"${out[@]}"} "$@"

@@ -14,7 +14,12 @@ import (
 type table struct {
 	sids []lanyard.SID
 	rows []row
+
+	// marks has the first half of every markEvery-th SID, from the first on.
+	marks []uint64
 }
+
+const markEvery = 32
 
 // row is a record in its stored form. A string is a fraction of the decoded
 // record's size, cannot be changed by whoever reads it, and costs the garbage
@@ -41,8 +46,22 @@ func (r row) decode(epoch uint64) (*lanyard.Record, error) {
 }
 
 func (t *table) find(sid lanyard.SID) (at int, ok bool) {
-	low, high := 0, len(t.sids)
 	time, rest := halves(&sid)
+	// The marks fit a processor's cache when the SIDs no longer do.
+	low, high := 0, len(t.marks)
+	for low < high {
+		mid := int(uint(low+high) / 2)
+		if t.marks[mid] < time {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	end := len(t.sids)
+	if low < len(t.marks) && t.marks[low] > time { // else it may be anywhere behind
+		end = low * markEvery
+	}
+	low, high = max(0, low-1)*markEvery, end
 	for low < high {
 		mid := int(uint(low+high) / 2)
 		if t, r := halves(&t.sids[mid]); t < time || t == time && r < rest {
@@ -52,6 +71,15 @@ func (t *table) find(sid lanyard.SID) (at int, ok bool) {
 		}
 	}
 	return low, low < len(t.sids) && t.sids[low] == sid
+}
+
+// mark brings the marks in step after the SIDs from the given one on changed.
+func (t *table) mark(from int) {
+	t.marks = t.marks[:min(len(t.marks), (from+markEvery-1)/markEvery)]
+	for at := len(t.marks) * markEvery; at < len(t.sids); at += markEvery {
+		time, _ := halves(&t.sids[at])
+		t.marks = append(t.marks, time)
+	}
 }
 
 // halves returns the SID as two numbers, which compare faster than bytes.
@@ -75,6 +103,7 @@ func (t *table) put(sid lanyard.SID, r row) {
 	}
 	t.sids = slices.Insert(t.sids, at, sid)
 	t.rows = slices.Insert(t.rows, at, r)
+	t.mark(at)
 }
 
 // remove takes out the given rows in one pass, so that the rest moves once.
@@ -95,5 +124,7 @@ func (t *table) remove(gone []lanyard.SID) {
 	t.sids, t.rows = t.sids[:kept], t.rows[:kept]
 	if cap(t.rows) > 4*kept+64 { // give back what a busy hour took
 		t.sids, t.rows = slices.Clone(t.sids), slices.Clone(t.rows)
+		t.marks = nil
 	}
+	t.mark(0)
 }
