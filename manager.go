@@ -401,21 +401,49 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
+// maxPrunePause bounds the rest after a batch of Prune. A store that answers
+// slowly is not helped by longer ones, and pruning must keep up with expiry.
+const maxPrunePause = 50 * time.Millisecond
+
 // Prune ends sessions whose limits have passed, with their events, and removes
-// old ended ones. [Manager.Run] calls it; programs without Run may.
+// old ended ones, batch by batch until none are left. After each batch it rests
+// for as long as the store took, at most 50 ms, so that it has the store for at
+// most half of the time and the requests that wait behind a batch get their
+// turn. When ctx ends it returns ctx's error. [Manager.Run] calls it; programs
+// without Run may.
 func (m *Manager) Prune(ctx context.Context) error {
 	for {
-		now := m.now()
+		start := m.cfg.Now()
+		now := TimeOf(start)
 		done, err := m.store.Prune(ctx, Prune{Now: now, Forget: now.Add(-m.cfg.ForgetAfter), Limit: 500})
 		if err != nil {
 			return fmt.Errorf("pruning the store: %w", err)
 		}
+		took := m.cfg.Now().Sub(start)
 		for _, rec := range done.Records {
 			m.endedEvent(ctx, rec)
 		}
 		if !done.More {
 			return nil
 		}
+		if err := rest(ctx, min(took, maxPrunePause)); err != nil {
+			return fmt.Errorf("pruning the store: %w", err)
+		}
+	}
+}
+
+// rest waits for d or the end of ctx. A clock that was set back asks for no rest.
+func rest(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }
 

@@ -1,4 +1,4 @@
 evenWhenFull()
-append(ARGV[4], tonumber(ARGV[3]))
+append(ARGV[4], ARGV[3])
 wake()
 return {OK, seq}

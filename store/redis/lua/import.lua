@@ -2,10 +2,13 @@
 -- that later records must have at least, ARGV[4] the floor of subject epochs,
 -- ARGV[5] the number of records, of 15 values each; then subject epochs and
 -- entries, told apart by their first value.
-local least, floor, n = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local least, from, n = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if least > epoch then call('SET', part .. 'g', text(least)) end
 call('HDEL', meta, 'swept', 'sweep', 'from') -- older records appear behind the walk
-if floor > tonumber(call('HGET', meta, 'floor') or 0) then call('HSET', meta, 'floor', text(floor)) end
+if from > floor then
+  floor = from
+  call('HSET', meta, 'floor', text(floor))
+end
 local stored, at = 0, 6
 for _ = 1, n do
   local f = {unpack(ARGV, at, at + 14)}

@@ -94,7 +94,6 @@ end
 if #over == chunk then more = 1 end
 
 local subjects = call('ZRANGE', part .. 't', '-inf', now, 'BYSCORE', 'LIMIT', 0, chunk)
-local floor = tonumber(call('HGET', meta, 'floor') or 0)
 for _, subject in ipairs(subjects) do
   -- A subject's epoch never falls: all others start from here now.
   floor = math.max(floor, tonumber(call('HGET', part .. 's', subject) or 0))

@@ -16,12 +16,11 @@ while linked and i <= #names do
   end
   i = i + 1
 end
-evenWhenFull()
 local reply = {OK, 0, 0}
 for _, r in ipairs(records) do
   if r.reason == '' then
     reply[#reply + 1] = finish(r, r.sid == sid and reason or LINKED, by, now)
-    append(entry(SESSION, r.sid, '', 0, r.reason, now, till), till)
+    append(entry(SESSION, r.sid, '', 0, r.reason, now, till), ARGV[8])
   end
 end
 reply[2] = seq
