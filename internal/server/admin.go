@@ -293,7 +293,10 @@ func (s *Server) revoke(r *http.Request, e lanyard.End, why string) (api.AdminRe
 		// Everything is fenced already; ending the records one by one, with
 		// their events, can take a while and nobody has to wait for it.
 		s.hooks.Go(func() {
-			if err := s.m.Prune(context.WithoutCancel(r.Context())); err != nil {
+			ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+			defer cancel()
+			defer context.AfterFunc(s.stopping, cancel)()
+			if err := s.m.Prune(ctx); err != nil && s.stopping.Err() == nil {
 				s.log.Error("ending revoked sessions one by one failed; they stay refused", "error", err)
 			}
 		})

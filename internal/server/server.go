@@ -61,6 +61,11 @@ type Server struct {
 	draining  atomic.Bool
 	closers   []func() error
 	hooks     sync.WaitGroup
+
+	// Work that nobody waits for, and that another start takes up again, ends
+	// when the server is drained.
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 // Open checks the settings, takes the data directory, makes what is missing in
@@ -74,6 +79,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{cfg: r, now: o.Now, level: new(slog.LevelVar)}
+	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -324,13 +330,17 @@ func (s *Server) housekeeping(ctx context.Context) {
 }
 
 // Drain makes readiness fail, so that a load balancer sends nothing more.
-func (s *Server) Drain() { s.draining.Store(true) }
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.stop()
+}
 
 // Close gives everything back, in the opposite order of opening. Requests must
 // be over.
 func (s *Server) Close() error {
 	var err error
 	s.closing.Do(func() {
+		s.stop()
 		s.hooks.Wait()
 		for i := len(s.closers) - 1; i >= 0; i-- {
 			err = errors.Join(err, s.closers[i]())

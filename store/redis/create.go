@@ -14,17 +14,16 @@ func (s *Store) Create(ctx context.Context, rec *lanyard.Record, limit lanyard.L
 	if err := creatable(rec, &limit); err != nil {
 		return nil, fmt.Errorf("redis: %s: %w", doing, err)
 	}
-	body, err := rec.AppendBinary(nil)
+	subject, origin := digest(rec.Subject), rec.Origin.String()
+	tail, err := rec.AppendBinary(appendTexts(appendTimes(make([]byte, 0, 512), rec), subject, origin))
 	if err != nil {
 		return nil, fmt.Errorf("redis: %s: %w", doing, err)
 	}
 	part := rec.SID.Partition()
 	answer, err := s.run(ctx, doing, stepCreate, part,
-		rec.SID.String(), digest(rec.Subject), rec.Origin.String(),
-		number(rec.CreatedAt), number(rec.LastActive), number(rec.IdleExpiresAt), number(rec.ExpiresAt),
-		number(s.lifetime(rec)),
-		number(limit.Max), number(limit.Action), number(limit.Now), number(limit.Until),
-		string(body))
+		rec.SID.String(), subject, origin,
+		number(s.lifetime(rec)), number(min(rec.IdleExpiresAt, rec.ExpiresAt)), string(tail),
+		number(limit.Max), number(limit.Action), number(limit.Now), number(limit.Until))
 	if err != nil {
 		return nil, err
 	}

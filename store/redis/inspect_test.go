@@ -78,7 +78,7 @@ func TestInspectLooksAtEveryNodeOfACluster(t *testing.T) {
 
 // accessList is the line of docs/redis.md.
 const accessList = "resetkeys resetchannels -@all ~lanyard:* &lanyard:wake " +
-	"+mget +get +set +del +exists +type +pttl +pexpire +hget +hset +hdel " +
+	"+mget +get +set +del +exists +type +pttl +pexpire +hget +hmget +hset +hdel " +
 	"+zadd +zrem +zrange +zcard +zremrangebyscore +sadd +srem +smembers " +
 	"+eval +evalsha +publish +subscribe +unsubscribe +time +info +role +config|get " +
 	"+hello +client|setname +ping +cluster|slots +cluster|shards"

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyard-go/lanyard"
@@ -39,7 +40,7 @@ local SESSION, SUBJECT, ALL, LIMIT_LEAST_RECENT, LIMIT_REFUSE = %d, %d, %d, '%d'
 // system is who ends records when nobody asked.
 const system = "system"
 
-// The steps, by the names of their files.
+// The steps, each by the name of its own file.
 const (
 	stepCreate      = "create"
 	stepUpdate      = "update"
@@ -53,6 +54,23 @@ const (
 	stepNote        = "note"
 	stepImport      = "import"
 )
+
+// steps says which files make the script of a step. A server runs all of them
+// each time, so each step gets no more than it uses, and what only some calls
+// need comes behind the point where the others have returned.
+var steps = [...]struct{ name, files string }{
+	{stepCreate, "start create record append finish limit"},
+	{stepUpdate, "start append update"},
+	{stepRevoke, "start record append finish revoke"},
+	{stepSubject, "start record append finish subject"},
+	{stepFence, "start append fence"},
+	{stepAnnounce, "start append announce"},
+	{stepFeed, "start feed"},
+	{stepSubjectList, "start subjectlist"},
+	{stepPrune, "start record append finish prune"},
+	{stepNote, "start note"},
+	{stepImport, "start record append import"},
+}
 
 var scriptInit = source("init")
 
@@ -71,31 +89,30 @@ type script struct{ text, sha string }
 // their texts. Each node is given a text when it asks for it.
 func (s *Store) nameScripts(ctx context.Context) error {
 	const doing = "naming the scripts"
-	names := []string{
-		stepCreate, stepUpdate, stepRevoke, stepSubject, stepFence, stepAnnounce,
-		stepFeed, stepSubjectList, stepPrune, stepNote, stepImport,
-	}
-	prelude := constants + source("prelude")
 	// With a key, because in a Cluster a command without one may meet a node
 	// that is away.
 	cmd := []string{"EVAL", source("names"), "1", s.keys[0].meta()}
-	for _, name := range names {
-		cmd = append(cmd, prelude+source(name))
+	for _, step := range steps {
+		text := constants
+		for _, file := range strings.Fields(step.files) {
+			text += source(file)
+		}
+		cmd = append(cmd, text)
 	}
 	reply, err := s.send(ctx, doing, cmd, 3)
 	if err != nil {
 		return err
 	}
 	shas, _ := reply.([]any)
-	if len(shas) != len(names) {
+	if len(shas) != len(steps) {
 		return badReply(doing, reply)
 	}
-	for i, name := range names {
+	for i, step := range steps {
 		sha, ok := shas[i].(string)
 		if !ok {
 			return badReply(doing, reply)
 		}
-		s.scripts[name] = script{cmd[4+i], sha}
+		s.scripts[step.name] = script{cmd[4+i], sha}
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ func (s *Store) Update(ctx context.Context, rec *lanyard.Record, announce ...lan
 	args := []string{
 		rec.SID.String(), number(rec.Version), digest(rec.Subject), rec.Origin.String(),
 		number(rec.GlobalEpoch), number(rec.SubjectEpoch),
-		number(rec.CreatedAt), number(rec.LastActive), number(rec.IdleExpiresAt), number(rec.ExpiresAt),
-		number(s.lifetime(rec)), string(body),
+		number(s.lifetime(rec)), number(min(rec.IdleExpiresAt, rec.ExpiresAt)),
+		string(appendTimes(nil, rec)), string(body),
 	}
 	for i := range announce {
 		entry, err := encodeEntry(&announce[i])

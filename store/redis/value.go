@@ -64,6 +64,23 @@ func decode(stored string, sid lanyard.SID, epoch uint64) (*lanyard.Record, erro
 	return rec, nil
 }
 
+// appendTimes appends the numbers of a live record's head that the caller
+// decides: created, active, idle, expires, ended.
+func appendTimes(b []byte, rec *lanyard.Record) []byte {
+	for _, t := range [...]lanyard.Time{rec.CreatedAt, rec.LastActive, rec.IdleExpiresAt, rec.ExpiresAt, 0} {
+		b = append(b, byte(t>>48), byte(t>>40), byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
+	}
+	return b
+}
+
+// appendTexts appends the texts of a new record's head. Both are short: a digest
+// and a SID.
+func appendTexts(b []byte, subject, origin string) []byte {
+	b = append(append(b, byte(len(subject))), subject...)
+	b = append(append(b, byte(len(origin))), origin...)
+	return append(b, 0, 0, 0, 0) // via, reason and by are empty
+}
+
 // decodeEnded reads the records that a step has ended. One whose body is damaged
 // has ended like the others; nothing else is known of it.
 func decodeEnded(values []any) ([]*lanyard.Record, error) {

@@ -17,6 +17,7 @@ local function append(entry, till)
   seq = (seq > 0 and seq or last) + 1
   if at < 2^42 then seq = math.max(seq, at * 1024) end
   local number = text(seq)
+  call('HSET', meta, 'seq', number)
   call('ZADD', part .. 'f', number, struct.pack('>I7', seq) .. entry)
   call('ZADD', part .. 'w', till, number)
 end
@@ -26,10 +27,7 @@ local function entry(kind, sid, subject, raised, reason, at, till)
     #sid, sid, #subject, subject, 0, '', #reason, reason)
 end
 
--- Completes a step that may have appended. The hint is only one, so nothing
--- depends on it.
+-- Only a hint, so nothing depends on it.
 local function wake()
-  if seq == 0 then return end
-  call('HSET', meta, 'seq', text(seq))
-  if ARGV[2] ~= '' then redis.pcall('PUBLISH', ARGV[2], '') end
+  if seq > 0 and ARGV[2] ~= '' then redis.pcall('PUBLISH', ARGV[2], '') end
 end

@@ -1,3 +1,4 @@
+-- The subject of a new record may have too many.
 local action, now, till = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
 local live = {}
 for _, other in ipairs(call('ZRANGE', part .. 'u:' .. subject, 0, -1)) do
