@@ -19,7 +19,7 @@ type table struct {
 	marks []uint64
 }
 
-const markEvery = 32
+const markEvery = 16
 
 // row is a record in its stored form. A string is a fraction of the decoded
 // record's size, cannot be changed by whoever reads it, and costs the garbage
