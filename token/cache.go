@@ -110,16 +110,17 @@ func sameSignature(a, b string) bool {
 
 // put stores e in a free slot or in that of an expired token. Without one the
 // table grows, and at its largest e takes the place of the one that expires
-// first. Two writers may displace each other's entry, and one that writes while
-// the table grows may write in vain, which costs a signature check and nothing
-// else.
+// first. Two writers may displace each other's entry, and one that finds a free
+// slot while the table grows may write in vain, which costs a signature check and
+// nothing else.
 func (c *cache) put(e *entry, now time.Time) {
 	h := c.hash(e.raw)
 	for {
 		t := c.table.Load()
-		if t.put(h, e, now, len(t.buckets) == c.most) || !c.double(t) {
+		if t.put(h, e, now, len(t.buckets) == c.most) {
 			return
 		}
+		c.double(t)
 	}
 }
 
@@ -146,15 +147,12 @@ func (t *table) put(h uint64, e *entry, now time.Time, displace bool) bool {
 	return displace
 }
 
-// double replaces old by a table twice its size, unless another is about to:
-// then it reports false, for nobody need wait.
-func (c *cache) double(old *table) bool {
-	if !c.grow.TryLock() {
-		return false
-	}
+// double replaces old by a table twice its size, unless another has done so.
+func (c *cache) double(old *table) {
+	c.grow.Lock()
 	defer c.grow.Unlock()
 	if c.table.Load() != old {
-		return true
+		return
 	}
 	t := newTable(2 * len(old.buckets))
 	for i := range old.buckets {
@@ -168,7 +166,6 @@ func (c *cache) double(old *table) bool {
 		}
 	}
 	c.table.Store(t)
-	return true
 }
 
 // take stores e if there is room.
