@@ -298,7 +298,7 @@ func TestTokensMayBePutInAndLookedForWhileTheTableGrows(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n, most := c.count(), c.most*ways; n < 8000 || n > most {
+	if n, most := c.count(), c.most*ways; n < 12000 || n > most {
 		t.Errorf("16000 tokens were put in, %d of at most %d slots are taken", n, most)
 	}
 }
