@@ -54,6 +54,40 @@ type Noter interface {
 	Note(ctx context.Context, name, old, value string) (string, error)
 }
 
+// Comparer is an optional ability of a store: it compares cursors of the feed.
+type Comparer interface {
+	// Covers reports whether a reader at the cursor have has seen every entry
+	// that a reader at want has seen. The empty cursor has seen nothing. Of two
+	// cursors neither may cover the other, where a feed has several ends. Behind
+	// everything there was, a cursor covers each that was handed out before. A
+	// cursor that the store did not make gives [ErrBadCursor], as far as one can
+	// see by it: the engine is not asked, and cursors behind entries that it has
+	// lost are compared like any other.
+	Covers(have, want string) (bool, error)
+}
+
+// Leaser is an optional ability of a store: it keeps what nodes promise each
+// other, one value under the name of each node. Nothing removes a lease but
+// DropLease. Names are 1 to 64 bytes and values at most 8 KiB; others are
+// refused and change nothing.
+type Leaser interface {
+	// SetLease replaces what is kept under the node's name. It is as durable as
+	// Revoke.
+	SetLease(ctx context.Context, node, value string) error
+
+	// DropLease removes what is kept under the node's name if that is value, in
+	// one atomic step, and otherwise does nothing.
+	DropLease(ctx context.Context, node, value string) error
+
+	// Leases returns all values by name, as they are at one moment. It sees every
+	// SetLease that returned before it was called, on any node. With them it
+	// returns the engine's incarnation, read in the same step: a text, not empty,
+	// that stays the same while the engine runs undisturbed and is another one
+	// when the engine may have lost what it had acknowledged or gone back, as
+	// after a restart, a failover or a restore. The stores say what theirs sees.
+	Leases(ctx context.Context) (leases map[string]string, incarnation string, err error)
+}
+
 // Clocked is an optional ability of a store: Clock returns the engine's own
 // time. Nothing is ever decided by it; a server compares it with its own clock
 // once, at start, to find a machine whose clock is wrong.
@@ -79,4 +113,10 @@ type Importer interface {
 	// It returns how many records were stored. A call that failed may have
 	// stored some of them, and is repeated. It runs while nobody else writes.
 	Import(ctx context.Context, records []*Record, entries []Entry) (int, error)
+}
+
+// Distant is an optional ability of a store: true means that each call is a
+// round trip to another process, so that it is worth keeping records near.
+type Distant interface {
+	Distant() bool
 }

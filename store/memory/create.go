@@ -18,7 +18,7 @@ func (s *Store) Create(_ context.Context, rec *lanyard.Record, limit lanyard.Lim
 	p := s.partition(rec.SID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, taken := p.records.find(rec.SID); taken {
+	if p.records.has(rec.SID) {
 		return nil, lanyard.ErrExists
 	}
 	epoch := s.epoch.Load()

@@ -22,6 +22,10 @@ type extras struct {
 	clock       func() (time.Time, error)
 	inspect     func() ([]string, error)
 	imports     func([]*lanyard.Record, []lanyard.Entry) (int, error)
+	covers      func(have, want string) (bool, error)
+	setLease    func(node, value string) error
+	dropLease   func(node, value string) error
+	leases      func() (map[string]string, string, error)
 }
 
 var (
@@ -109,4 +113,32 @@ func (b *broken) Import(ctx context.Context, records []*lanyard.Record, entries 
 		return b.imports(records, entries)
 	}
 	return b.Store.Import(ctx, records, entries)
+}
+
+func (b *broken) Covers(have, want string) (bool, error) {
+	if b.covers != nil {
+		return b.covers(have, want)
+	}
+	return b.Store.Covers(have, want)
+}
+
+func (b *broken) SetLease(ctx context.Context, node, value string) error {
+	if b.setLease != nil {
+		return b.setLease(node, value)
+	}
+	return b.Store.SetLease(ctx, node, value)
+}
+
+func (b *broken) DropLease(ctx context.Context, node, value string) error {
+	if b.dropLease != nil {
+		return b.dropLease(node, value)
+	}
+	return b.Store.DropLease(ctx, node, value)
+}
+
+func (b *broken) Leases(ctx context.Context) (map[string]string, string, error) {
+	if b.leases != nil {
+		return b.leases()
+	}
+	return b.Store.Leases(ctx)
 }

@@ -61,7 +61,7 @@ func (s *Store) importRecord(rec *lanyard.Record, stored string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.raiseEpoch(rec.Subject, rec.SubjectEpoch, 0)
-	if _, taken := p.records.find(rec.SID); taken {
+	if p.records.has(rec.SID) {
 		return false
 	}
 	p.insert(rec, stored)

@@ -106,7 +106,7 @@ func (p *partition) before(after lanyard.SID) []lanyard.SID {
 	defer p.mu.RUnlock()
 	end := len(p.records.sids)
 	if !after.IsZero() {
-		end, _ = p.records.find(after)
+		end = p.records.position(after)
 	}
 	chunk := slices.Clone(p.records.sids[max(0, end-walkChunk):end])
 	slices.Reverse(chunk)

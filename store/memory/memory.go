@@ -20,14 +20,16 @@ import (
 // not look at their contexts.
 //
 // It also is a [lanyard.Volatile], a [lanyard.Pinger], a [lanyard.Counter], a
-// [lanyard.Epochs] and a [lanyard.Importer].
+// [lanyard.Epochs], a [lanyard.Importer], a [lanyard.Comparer] and a
+// [lanyard.Leaser].
 type Store struct {
 	// Locks are taken in this order: one partition, or all in their order, then the
 	// feed. Only the end of everything takes more than one, because all records of
 	// a subject share one.
-	parts [lanyard.Partitions]partition
-	feed  feed
-	once  once
+	parts  [lanyard.Partitions]partition
+	feed   feed
+	once   once
+	leases leases
 
 	// epoch is the global epoch. It changes while all partitions are locked, and
 	// is read under the lock of the partition whose records it is to judge.
@@ -60,13 +62,13 @@ func New() *Store {
 func (s *Store) Get(_ context.Context, sid lanyard.SID) (*lanyard.Record, error) {
 	p := s.partition(sid)
 	p.mu.RLock()
-	row, ok := p.records.get(sid)
+	stored, version, ok := p.records.get(sid)
 	epoch := s.epoch.Load()
 	p.mu.RUnlock()
 	if !ok {
 		return nil, lanyard.ErrNotFound
 	}
-	return row.decode(epoch)
+	return decode(stored, version, epoch)
 }
 
 // Volatile implements [lanyard.Volatile]: it returns true.

@@ -48,16 +48,16 @@ func (p *partition) init() {
 }
 
 func (p *partition) load(sid lanyard.SID, epoch uint64) (*lanyard.Record, error) {
-	r, ok := p.records.get(sid)
+	stored, version, ok := p.records.get(sid)
 	if !ok {
 		return nil, lanyard.ErrNotFound
 	}
-	return r.decode(epoch)
+	return decode(stored, version, epoch)
 }
 
 // insert adds a new record, ended or not, with its indexes.
 func (p *partition) insert(rec *lanyard.Record, stored string) {
-	p.records.put(rec.SID, row{stored, rec.Version})
+	p.records.put(rec.SID, stored)
 	if !rec.Origin.IsZero() {
 		p.linked.add(rec.Origin, rec.SID)
 	}
@@ -152,7 +152,7 @@ func (e *ending) add(rec *lanyard.Record, reason lanyard.Reason, by string, now 
 
 func (p *partition) commit(e *ending) {
 	for i, rec := range e.records {
-		p.records.put(rec.SID, row{e.stored[i], rec.Version})
+		p.records.put(rec.SID, e.stored[i])
 		if rec.Subject != "" {
 			key := keyOf(rec.Subject)
 			p.active.drop(key, rec.SID)

@@ -63,7 +63,7 @@ func (p *partition) pruneFenced(q lanyard.Prune, epoch uint64, done *lanyard.End
 	if p.sweep.done {
 		return nil
 	}
-	from, _ := p.records.find(p.sweep.from)
+	from := p.records.position(p.sweep.from)
 	for _, sid := range p.records.sids[from:] {
 		p.sweep.from = sid
 		rec, err := p.load(sid, epoch)

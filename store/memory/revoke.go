@@ -48,7 +48,7 @@ func (s *Store) revokeOne(e *lanyard.End) (lanyard.Ended, error) {
 	p := s.partition(e.SID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.records.find(e.SID); !ok {
+	if !p.records.has(e.SID) {
 		return lanyard.Ended{}, lanyard.ErrNotFound
 	}
 	named := []lanyard.SID{e.SID}

@@ -14,7 +14,7 @@ import (
 //
 // req: STORE-3
 func TestSuiteFindsSeededFaults(t *testing.T) {
-	faults := slices.Concat(faults, revokeFaults, raceFaults, keepFaults, abilityFaults)
+	faults := slices.Concat(faults, revokeFaults, raceFaults, keepFaults, abilityFaults, leaseFaults)
 	cases, races := make(map[string]storetest.Case), make(map[string]bool)
 	for _, c := range storetest.Cases() {
 		cases[c.Name] = c

@@ -36,7 +36,7 @@ func (s *Store) Update(_ context.Context, rec *lanyard.Record, announce ...lanya
 		old.SubjectEpoch != rec.SubjectEpoch || old.GlobalEpoch != rec.GlobalEpoch:
 		return fmt.Errorf("updating session %s: its subject, origin and epochs cannot change", rec.SID)
 	}
-	p.records.put(rec.SID, row{stored, made.Version})
+	p.records.put(rec.SID, stored)
 	if at := deadline(rec); at < deadline(old) {
 		p.enqueue(at, rec.SID)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -57,12 +59,13 @@ var rights = map[string]string{
 	"feed":     "SELECT, INSERT, UPDATE, DELETE",
 	"once":     "SELECT, INSERT, UPDATE, DELETE",
 	"notes":    "SELECT, INSERT, UPDATE",
+	"leases":   "SELECT, INSERT, UPDATE, DELETE",
 }
 
 // checkRights finds a missing right before a user's call does.
 func checkRights(ctx context.Context, db *sql.DB, schema string) error {
 	var missing []string
-	for _, table := range tables {
+	for _, table := range slices.Sorted(maps.Keys(rights)) {
 		for right := range strings.SplitSeq(rights[table], ", ") {
 			var has bool
 			err := db.QueryRowContext(ctx, "SELECT has_table_privilege($1, $2)", inSchema("{schema}."+table, schema), right).Scan(&has)

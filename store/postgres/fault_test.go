@@ -125,7 +125,10 @@ func calls(s *postgres.Store, r *lanyard.Record) map[string]func(context.Context
 			_, err := s.Prune(ctx, lanyard.Prune{Now: 1, Limit: 1})
 			return err
 		},
-		"Ping": s.Ping,
+		"SetLease":  func(ctx context.Context) error { return s.SetLease(ctx, "node", "value") },
+		"DropLease": func(ctx context.Context) error { return s.DropLease(ctx, "node", "value") },
+		"Leases":    func(ctx context.Context) error { _, _, err := s.Leases(ctx); return err },
+		"Ping":      s.Ping,
 	}
 }
 

@@ -77,3 +77,6 @@ func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
 	err = s.scan(ctx, "reading the server's clock", s.query.clock, nil, &at)
 	return at, err
 }
+
+// Distant implements [lanyard.Distant]: the server is another process.
+func (s *Store) Distant() bool { return true }

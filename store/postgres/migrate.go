@@ -122,7 +122,8 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// tables are ours; the first one says which version they have.
+// tables are ours since the first version, so that a schema is known by them; the
+// first one says which version they have.
 var tables = [...]string{"meta", "sessions", "epochs", "feed", "once", "notes"}
 
 // schemaVersion returns 0 if none of our tables is there.

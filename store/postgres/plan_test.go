@@ -56,7 +56,7 @@ func explained(t *testing.T) (*postgres.Store, *plans, *engines.PostgresServer) 
 }
 
 var (
-	scansTable = regexp.MustCompile(`Seq Scan on (sessions|feed|once|epochs|notes|meta)`)
+	scansTable = regexp.MustCompile(`Seq Scan on (sessions|feed|once|epochs|notes|leases|meta)`)
 	removed    = regexp.MustCompile(`Rows Removed by Filter: (\d+)`)
 )
 
@@ -95,6 +95,12 @@ func TestEveryStatementUsesAnIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.Note(t.Context(), "n", "", "v"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetLease(t.Context(), "node", "v"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Leases(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Prune(t.Context(), lanyard.Prune{Now: now, Forget: now, Limit: 10}); err != nil {

@@ -57,6 +57,7 @@ type queries struct {
 	get, list, listSubject, listLive, feed            string
 	create, update, end, endSubject, endAll, announce string
 	take, prune, note, importAll                      string
+	setLease, dropLease, leases                       string
 	epoch, count, clock, notify                       string
 	channel                                           string // of notifications
 }
@@ -68,6 +69,7 @@ func newQueries(schema string) queries {
 		create: in(sqlCreate), update: in(sqlUpdate), end: in(sqlEnd), endSubject: in(sqlEndSubject),
 		endAll: in(sqlEndAll), announce: in(sqlAppend),
 		take: in(sqlTake), prune: in(sqlPrune), note: in(sqlNote), importAll: in(sqlImport),
+		setLease: in(sqlSetLease), dropLease: in(sqlDropLease), leases: in(sqlLeases),
 		epoch: in(sqlEpoch), count: in(sqlCount), clock: sqlClock, notify: sqlNotify,
 		channel: schema + "_feed",
 	}
@@ -76,7 +78,7 @@ func newQueries(schema string) queries {
 func (q *queries) all() []string {
 	return []string{
 		q.get, q.list, q.listSubject, q.listLive, q.feed, q.create, q.update, q.end, q.endSubject, q.endAll, q.announce,
-		q.take, q.prune, q.note, q.importAll, q.epoch, q.count, q.clock, q.notify,
+		q.take, q.prune, q.note, q.importAll, q.setLease, q.dropLease, q.leases, q.epoch, q.count, q.clock, q.notify,
 	}
 }
 

@@ -67,6 +67,17 @@ func TestARoleWithTheDocumentedRightsIsEnoughAndWithLessIsRefused(t *testing.T) 
 	if _, err := s.Import(t.Context(), []*lanyard.Record{r}, nil); err != nil {
 		t.Error(err)
 	}
+	for _, value := range []string{"one", "two"} {
+		if err := s.SetLease(t.Context(), "node", value); err != nil {
+			t.Error(err)
+		}
+	}
+	if leases, word, err := s.Leases(t.Context()); err != nil || leases["node"] != "two" || word == "" {
+		t.Errorf("leases %v, incarnation %q, %v", leases, word, err)
+	}
+	if err := s.DropLease(t.Context(), "node", "two"); err != nil {
+		t.Error(err)
+	}
 	if found, err := s.Inspect(t.Context()); err != nil || len(found) != 1 || !strings.Contains(found[0], "fsync") {
 		t.Errorf("Inspect found %q, %v, want that fsync is off", found, err)
 	}
@@ -97,7 +108,7 @@ func TestTheDocumentedRightsAreTheOnesThatAreTried(t *testing.T) {
 const grants = `GRANT USAGE ON SCHEMA lanyard TO lanyard_run;
 GRANT SELECT, UPDATE ON lanyard.meta TO lanyard_run;
 GRANT SELECT, INSERT, UPDATE ON lanyard.epochs, lanyard.notes TO lanyard_run;
-GRANT SELECT, INSERT, UPDATE, DELETE ON lanyard.sessions, lanyard.feed, lanyard.once TO lanyard_run`
+GRANT SELECT, INSERT, UPDATE, DELETE ON lanyard.sessions, lanyard.feed, lanyard.once, lanyard.leases TO lanyard_run`
 
 func TestDatabasesThatCannotBeUsedAreRefused(t *testing.T) {
 	server := engines.Postgres(t)
@@ -114,7 +125,7 @@ func TestDatabasesThatCannotBeUsedAreRefused(t *testing.T) {
 		{"another program's table meta", postgres.Config{Schema: "metas"},
 			"CREATE SCHEMA metas; CREATE TABLE metas.meta (k text, v text)", postgres.ErrForeign},
 		{"tables of our names with another shape", postgres.Config{Schema: "shapes"},
-			"CREATE SCHEMA shapes; CREATE TABLE shapes.meta (id int, schema_version int, global_epoch int); INSERT INTO shapes.meta VALUES (1, 1, 0);" +
+			"CREATE SCHEMA shapes; CREATE TABLE shapes.meta (id int, schema_version int, global_epoch int); INSERT INTO shapes.meta VALUES (1, 2, 0);" +
 				"CREATE TABLE shapes.sessions (a int); CREATE TABLE shapes.epochs (a int); CREATE TABLE shapes.feed (a int);" +
 				"CREATE TABLE shapes.once (a int); CREATE TABLE shapes.notes (a int)", postgres.ErrForeign},
 		{"newer tables", postgres.Config{Schema: "newer"}, "", postgres.ErrNewSchema},

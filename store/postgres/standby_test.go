@@ -46,6 +46,7 @@ func TestNothingIsReadFromAStandby(t *testing.T) {
 		"List of none": func() error { _, err := s.List(t.Context(), lanyard.Query{Subject: "bob"}); return err },
 		"Revocations":  func() error { _, _, err := s.Revocations(t.Context(), "", 10); return err },
 		"GlobalEpoch":  func() error { _, err := s.GlobalEpoch(t.Context()); return err },
+		"Leases":       func() error { _, _, err := s.Leases(t.Context()); return err },
 		"Ping":         func() error { return s.Ping(t.Context()) },
 	}
 	for name, read := range reads {

@@ -121,3 +121,6 @@ func (s *Store) Clock(ctx context.Context) (time.Time, error) {
 	}
 	return time.Unix(parts[0], parts[1]*1000).UTC(), nil
 }
+
+// Distant implements [lanyard.Distant]: the server is another process.
+func (s *Store) Distant() bool { return true }

@@ -15,26 +15,28 @@ func (s *Store) Create(ctx context.Context, rec *lanyard.Record, limit lanyard.L
 		return nil, fmt.Errorf("redis: %s: %w", doing, err)
 	}
 	subject, origin := digest(rec.Subject), rec.Origin.String()
-	tail, err := rec.AppendBinary(appendTexts(appendTimes(make([]byte, 0, 512), rec), subject, origin))
+	part := rec.SID.Partition()
+	stamp := &s.stamps[part]
+	c := &creation{part: part, weight: 1 + limit.Max/4, raised: stamp.raised.Load(), epoch: stamp.epoch.Load()}
+	value := appendTexts(appendTimes(appendStamp(make([]byte, 0, 512), c.epoch, c.raised), rec), subject, origin)
+	value, err := rec.AppendBinary(value)
 	if err != nil {
 		return nil, fmt.Errorf("redis: %s: %w", doing, err)
 	}
-	part := rec.SID.Partition()
-	answer, err := s.run(ctx, doing, stepCreate, part,
-		rec.SID.String(), subject, origin,
-		number(s.lifetime(rec)), number(min(rec.IdleExpiresAt, rec.ExpiresAt)), string(tail),
-		number(limit.Max), number(limit.Action), number(limit.Now), number(limit.Until))
-	if err != nil {
+	c.args = append(make([]string, 0, 10), rec.SID.String(), subject, string(value), number(s.lifetime(rec)),
+		number(min(rec.IdleExpiresAt, rec.ExpiresAt)), origin, number(limit.Max))
+	if limit.Max > 0 {
+		c.args = append(c.args, number(limit.Action), number(limit.Now), number(limit.Until))
+	}
+	if err := s.create(ctx, doing, c); err != nil {
 		return nil, err
 	}
-	head, rest, err := numbers(doing, answer, 3)
-	if err != nil {
-		return nil, err
-	}
-	s.heard(part, head[2])
+	s.heard(part, c.seq)
+	stamp.raised.Store(c.raised)
+	stamp.epoch.Store(c.epoch)
 	rec.Version, rec.Fenced = 1, false
-	rec.SubjectEpoch, rec.GlobalEpoch = uint64(head[0]), uint64(head[1])
-	return decodeEnded(rest)
+	rec.SubjectEpoch, rec.GlobalEpoch = c.raised, c.epoch
+	return decodeEnded(c.ended)
 }
 
 // creatable refuses what the scripts rely on never to meet.

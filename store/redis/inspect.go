@@ -59,6 +59,7 @@ func (s *Store) checkServers(ctx context.Context) error {
 			continue
 		}
 		asked++
+		s.slots = s.slots || f["cluster_enabled"] != "0"
 		if err := f.check(len(nodes) == 1); err != nil {
 			return fmt.Errorf("redis: %s%w", of(at), err)
 		}

@@ -7,12 +7,14 @@
 //	store, err := redis.New(ctx, redis.Config{Do: do})
 //
 // Every step is one script on one slot and one round trip; reading a record is
-// one MGET. Nothing walks the key space. What the promises of [lanyard.Store]
-// are worth when a server dies is a matter of its settings: see docs/redis.md,
-// and [Store.Inspect], which says what is missing.
+// one MGET. Creations that are asked for while others are on their way share a
+// step, in a Cluster those of one slot. Nothing walks the key space. What the
+// promises of [lanyard.Store] are worth when a server dies is a matter of its
+// settings: see docs/redis.md, and [Store.Inspect], which says what is missing.
 //
-// The package starts nothing. [Store.Prune], which the manager calls, ends what
-// is past its deadlines and removes what nobody needs any more.
+// The package starts nothing of its own accord: when no call is on its way,
+// nothing runs. [Store.Prune], which the manager calls, ends what is past its
+// deadlines and removes what nobody needs any more.
 package redis
 
 import (
@@ -72,17 +74,23 @@ type Config struct {
 // name the setting to look at where there is one.
 //
 // It also is a [lanyard.Pinger], [lanyard.Counter], [lanyard.Epochs],
-// [lanyard.Watcher], [lanyard.Noter], [lanyard.Clocked], [lanyard.Inspector] and
-// [lanyard.Importer].
+// [lanyard.Watcher], [lanyard.Noter], [lanyard.Clocked], [lanyard.Inspector],
+// [lanyard.Importer], [lanyard.Comparer] and [lanyard.Leaser].
 type Store struct {
 	cfg     Config
 	keys    [lanyard.Partitions]keys
 	channel string
 	id      string // of the data, so that cursors of other data are known
 	scripts map[string]script
+	slots   bool // the server is a Cluster, where partitions are apart
+	lanes   [lanyard.Partitions]lane
 
 	// heads are the ends of the feed's partitions as last heard.
 	heads [lanyard.Partitions]atomic.Uint64
+
+	// stamps are the epochs that a partition gave a record last: most often the
+	// next one gets the same.
+	stamps [lanyard.Partitions]stamp
 }
 
 var (

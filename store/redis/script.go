@@ -25,15 +25,17 @@ const (
 	replyChanged
 	replyDamaged
 	replyBadCursor
+	replyRefused // one of several, by what the text behind it says
+	replyGuessed // stored with the very epochs of the guess
 )
 
 // constants gives the scripts the words and numbers of this package by name, so
 // that they are written down once.
-var constants = fmt.Sprintf(`local OK, NOT_FOUND, EXISTS, ENDED, CONFLICT, LIMIT, CHANGED, DAMAGED, BAD_CURSOR = %d, %d, %d, %d, %d, %d, %d, %d, %d
+var constants = fmt.Sprintf(`local OK, NOT_FOUND, EXISTS, ENDED, CONFLICT, LIMIT, CHANGED, DAMAGED, BAD_CURSOR, REFUSED, GUESSED = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d
 local REVOKED_ALL, SESSION_LIMIT, LINKED, EXPIRED, IDLE, SYSTEM = '%s', '%s', '%s', '%s', '%s', '%s'
 local SESSION, SUBJECT, ALL, LIMIT_LEAST_RECENT, LIMIT_REFUSE = %d, %d, %d, '%d', '%d'
 `,
-	replyOK, replyNotFound, replyExists, replyEnded, replyConflict, replyLimit, replyChanged, replyDamaged, replyBadCursor,
+	replyOK, replyNotFound, replyExists, replyEnded, replyConflict, replyLimit, replyChanged, replyDamaged, replyBadCursor, replyRefused, replyGuessed,
 	lanyard.ReasonRevokedAll, lanyard.ReasonLimit, lanyard.ReasonLinked, lanyard.ReasonExpired, lanyard.ReasonIdle, system,
 	lanyard.EntrySession, lanyard.EntrySubject, lanyard.EntryAll, lanyard.LimitEndLeastRecent, lanyard.LimitRefuse)
 
@@ -52,6 +54,9 @@ const (
 	stepSubjectList = "subjectlist"
 	stepPrune       = "prune"
 	stepNote        = "note"
+	stepLease       = "lease"
+	stepUnlease     = "unlease"
+	stepLeases      = "leases"
 	stepImport      = "import"
 )
 
@@ -69,6 +74,9 @@ var steps = [...]struct{ name, files string }{
 	{stepSubjectList, "start subjectlist"},
 	{stepPrune, "start record append finish prune"},
 	{stepNote, "start note"},
+	{stepLease, "start append lease"},
+	{stepUnlease, "start unlease"},
+	{stepLeases, "start leases"},
 	{stepImport, "start record append import"},
 }
 
@@ -119,9 +127,15 @@ func (s *Store) nameScripts(ctx context.Context) error {
 
 // run takes the step on the partition and returns its answer behind the code.
 func (s *Store) run(ctx context.Context, doing, step string, part int, args ...string) ([]any, error) {
+	return s.runOn(ctx, doing, step, []string{s.keys[part].meta()}, args)
+}
+
+// runOn is run with the meta keys of all the partitions that the step is for.
+func (s *Store) runOn(ctx context.Context, doing, step string, metas, args []string) ([]any, error) {
 	script := s.scripts[step]
-	cmd := make([]string, 0, 6+len(args))
-	cmd = append(cmd, "EVALSHA", script.sha, "1", s.keys[part].meta(), s.id, s.channel)
+	cmd := make([]string, 0, 5+len(metas)+len(args))
+	cmd = append(cmd, "EVALSHA", script.sha, number(len(metas)))
+	cmd = append(append(cmd, metas...), s.id, s.channel)
 	cmd = append(cmd, args...)
 	reply, err := s.send(ctx, doing, cmd, 3)
 	if codeOf(err) == "NOSCRIPT" {
@@ -135,29 +149,39 @@ func (s *Store) run(ctx context.Context, doing, step string, part int, args ...s
 	if len(answer) == 0 {
 		return nil, badReply(doing, reply)
 	}
-	switch code, ok := answer[0].(int64); {
-	case !ok:
+	code, ok := answer[0].(int64)
+	if !ok {
 		return nil, badReply(doing, reply)
-	case code == replyOK:
-		return answer[1:], nil
-	case code == replyNotFound:
-		return nil, lanyard.ErrNotFound
-	case code == replyExists:
-		return nil, lanyard.ErrExists
-	case code == replyEnded:
-		return nil, lanyard.ErrEnded
-	case code == replyConflict:
-		return nil, lanyard.ErrConflict
-	case code == replyLimit:
-		return nil, lanyard.ErrLimit
-	case code == replyBadCursor:
-		return nil, lanyard.ErrBadCursor
-	case code == replyChanged:
-		return nil, fmt.Errorf("redis: %s: its subject, origin and epochs cannot change", doing)
-	case code == replyDamaged:
-		return nil, fmt.Errorf("redis: %s: %w", doing, lanyard.ErrBadRecord)
+	}
+	if err := verdict(doing, code); err != nil {
+		return nil, err
+	}
+	return answer[1:], nil
+}
+
+// verdict is what a code means.
+func verdict(doing string, code int64) error {
+	switch code {
+	case replyOK:
+		return nil
+	case replyNotFound:
+		return lanyard.ErrNotFound
+	case replyExists:
+		return lanyard.ErrExists
+	case replyEnded:
+		return lanyard.ErrEnded
+	case replyConflict:
+		return lanyard.ErrConflict
+	case replyLimit:
+		return lanyard.ErrLimit
+	case replyBadCursor:
+		return lanyard.ErrBadCursor
+	case replyChanged:
+		return fmt.Errorf("redis: %s: its subject, origin and epochs cannot change", doing)
+	case replyDamaged:
+		return fmt.Errorf("redis: %s: %w", doing, lanyard.ErrBadRecord)
 	default:
-		return nil, badReply(doing, reply)
+		return badReply(doing, code)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"github.com/lanyard-go/lanyard"
 )
@@ -64,13 +65,30 @@ func decode(stored string, sid lanyard.SID, epoch uint64) (*lanyard.Record, erro
 	return rec, nil
 }
 
+// stamp is what a partition gave a record last.
+type stamp struct{ raised, epoch atomic.Uint64 }
+
+// appendStamp appends the start of a new record's head: format, version 1, and
+// the epochs that it is likely to get.
+func appendStamp(b []byte, epoch, raised uint64) []byte {
+	b = append(b, headFormat)
+	for _, n := range [...]uint64{1, epoch, raised} {
+		b = appendNumber(b, n)
+	}
+	return b
+}
+
 // appendTimes appends the numbers of a live record's head that the caller
 // decides: created, active, idle, expires, ended.
 func appendTimes(b []byte, rec *lanyard.Record) []byte {
 	for _, t := range [...]lanyard.Time{rec.CreatedAt, rec.LastActive, rec.IdleExpiresAt, rec.ExpiresAt, 0} {
-		b = append(b, byte(t>>48), byte(t>>40), byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
+		b = appendNumber(b, uint64(t))
 	}
 	return b
+}
+
+func appendNumber(b []byte, n uint64) []byte {
+	return append(b, byte(n>>48), byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
 // appendTexts appends the texts of a new record's head. Both are short: a digest

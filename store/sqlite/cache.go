@@ -2,69 +2,75 @@ package sqlite
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/lanyard-go/lanyard"
 )
 
 const (
 	cacheShards = 64
-	// entryCost is what an entry takes beside its body: key, version, string
-	// header, allocator rounding and its share of a map that may be half empty.
-	entryCost = 128
+	// DefaultCacheSize is [Config.CacheSize] where that is 0: room for a million
+	// sessions, also when they have refresh tokens.
+	DefaultCacheSize = 640 << 20
 )
 
 // cache holds stored forms by SID, bounded in bytes. Only a Store that is the
 // one writer of its file has one; a nil cache is empty and stays so.
 //
 // Transactions are applied in the order of their commits, before their callers
-// are answered. A shard keeps two generations: when the younger one has taken
-// half the room it becomes the older, and what was the older is dropped unless
-// it was used meanwhile.
+// are answered. The forms lie in pages, which have no pointers for the garbage
+// collector to follow. A shard that has all its pages fills the oldest again
+// with what comes; of what lies there it keeps what was read since.
 type cache struct {
 	shards [cacheShards]shard
-	half   int // bytes of one generation of one shard
+	page   int // bytes of a page
+	pages  int // most pages of a shard
+
+	// Transactions are numbered, so that a list can tell whether one came between
+	// its records. Applied is the last that is visible. A place of touched, for
+	// SIDs with the same last bytes, has the last that changes one of them, from
+	// before it is committed.
+	applied atomic.Uint64
+	touched [1024]atomic.Uint64
 }
 
 type shard struct {
-	mu         sync.RWMutex
-	changes    uint64 // transactions that touched the shard
-	young, old map[lanyard.SID]entry
-	size       int // bytes of young
-}
-
-type entry struct {
-	version int64
-	body    string
+	mu      sync.RWMutex
+	changes uint64 // transactions that touched the shard
+	at      map[lanyard.SID]spot
+	pages   []page
+	filling int // the page that takes new entries; the next one is the oldest
 }
 
 func newCache(size int) *cache {
-	return &cache{half: size / cacheShards / 2}
+	// A quarter more than the pages have is left for the map.
+	room := size / cacheShards / 5 * 4
+	c := &cache{page: min(maxPage, room/2) / entryUnit * entryUnit}
+	c.pages = min(room/max(c.page, 1), maxPages)
+	return c
 }
 
 func (c *cache) shard(sid lanyard.SID) *shard {
 	return &c.shards[sid[len(sid)-1]%cacheShards]
 }
 
+// get returns a copy: what is cached may make room for something else while the
+// caller still reads.
 func (c *cache) get(sid lanyard.SID) (version int64, body string, ok bool) {
 	if c == nil {
 		return 0, "", false
 	}
 	sh := c.shard(sid)
 	sh.mu.RLock()
-	e, ok := sh.young[sid]
-	_, aged := sh.old[sid]
-	sh.mu.RUnlock()
-	if !ok && aged {
-		sh.mu.Lock()
-		defer sh.mu.Unlock()
-		// Looked up again: a transaction may have been applied in between.
-		if e, ok = sh.old[sid]; ok {
-			c.put(sh, sid, e)
-		} else {
-			e, ok = sh.young[sid]
-		}
+	defer sh.mu.RUnlock()
+	at, ok := sh.at[sid]
+	if !ok {
+		return 0, "", false
 	}
-	return e.version, e.body, ok
+	p := &sh.pages[at.page()]
+	p.use(at.offset())
+	e := p.entry(at.offset())
+	return e.version(), string(e.body()), true
 }
 
 // changes returns a mark to hand to fill. It is taken before the row is read.
@@ -87,11 +93,38 @@ func (c *cache) fill(sid lanyard.SID, version int64, body string, mark uint64) {
 	sh := c.shard(sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if sh.changes != mark {
+		return
+	}
 	// Another reader may have been later, and seen a transaction that is about to
 	// be applied.
-	if held := max(sh.young[sid].version, sh.old[sid].version); sh.changes == mark && version > held {
-		c.put(sh, sid, entry{version, body})
+	if at, ok := sh.at[sid]; ok && sh.pages[at.page()].entry(at.offset()).version() >= version {
+		return
 	}
+	c.put(sh, sid, version, body)
+}
+
+func (c *cache) place(sid lanyard.SID) *atomic.Uint64 {
+	n := len(sid)
+	return &c.touched[(int(sid[n-2])<<8|int(sid[n-1]))%len(c.touched)]
+}
+
+// expect says which records a transaction changes. It is called before the
+// commit; settle or clear follows.
+func (c *cache) expect(changes []change) {
+	if c == nil {
+		return
+	}
+	number := c.applied.Load() + 1
+	for _, ch := range changes {
+		c.place(ch.sid).Store(number)
+	}
+}
+
+// unchanged reports whether no transaction after the numbered one has changed a
+// record, or is about to.
+func (c *cache) unchanged(sid lanyard.SID, since uint64) bool {
+	return c.place(sid).Load() <= since
 }
 
 // apply makes a committed transaction visible.
@@ -104,11 +137,18 @@ func (c *cache) apply(changes []change) {
 		sh.mu.Lock()
 		sh.changes++
 		if ch.body == "" {
-			sh.remove(ch.sid)
+			delete(sh.at, ch.sid)
 		} else {
-			c.put(sh, ch.sid, entry{ch.version, ch.body})
+			c.put(sh, ch.sid, ch.version, ch.body)
 		}
 		sh.mu.Unlock()
+	}
+}
+
+// settle says that all of a transaction is visible, the global epoch too.
+func (c *cache) settle() {
+	if c != nil {
+		c.applied.Add(1)
 	}
 }
 
@@ -121,32 +161,69 @@ func (c *cache) clear() {
 		sh := &c.shards[i]
 		sh.mu.Lock()
 		sh.changes++
-		sh.young, sh.old, sh.size = nil, nil, 0
+		sh.at, sh.pages, sh.filling = nil, nil, 0
 		sh.mu.Unlock()
 	}
+	c.settle()
 }
 
 // put adds or replaces an entry. The shard is locked.
-func (c *cache) put(sh *shard, sid lanyard.SID, e entry) {
-	sh.remove(sid)
-	cost := len(e.body) + entryCost
-	if cost > c.half {
+func (c *cache) put(sh *shard, sid lanyard.SID, version int64, body string) {
+	if at, ok := sh.at[sid]; ok {
+		// Most changes leave the length as it is.
+		if e := sh.pages[at.page()].entry(at.offset()); len(body) <= e.room() {
+			e.set(version, body)
+			return
+		}
+		delete(sh.at, sid) // before room is made, so that it counts as gone
+	}
+	size := entrySize(len(body))
+	if size > c.page {
 		return
 	}
-	if sh.size+cost > c.half {
-		sh.old, sh.young, sh.size = sh.young, nil, 0
+	c.makeRoom(sh, size)
+	if sh.at == nil {
+		sh.at = make(map[lanyard.SID]spot)
 	}
-	if sh.young == nil {
-		sh.young = make(map[lanyard.SID]entry)
-	}
-	sh.young[sid] = e
-	sh.size += cost
+	p := &sh.pages[sh.filling]
+	sh.at[sid] = newSpot(sh.filling, p.add(sid, version, body, size))
 }
 
-func (sh *shard) remove(sid lanyard.SID) {
-	if e, ok := sh.young[sid]; ok {
-		sh.size -= len(e.body) + entryCost
-		delete(sh.young, sid)
+// maxKept bounds the pages that are gone through for an entry before what was
+// read lately has to go like the rest.
+const maxKept = 4
+
+// makeRoom leaves room for size bytes in the page being filled.
+func (c *cache) makeRoom(sh *shard, size int) {
+	for turn := 0; len(sh.pages) == 0 || sh.pages[sh.filling].left() < size; turn++ {
+		if len(sh.pages) < c.pages {
+			sh.filling = len(sh.pages)
+			sh.pages = append(sh.pages, newPage(c.page))
+			return
+		}
+		sh.filling = (sh.filling + 1) % len(sh.pages)
+		sh.reuse(sh.filling, turn < maxKept)
 	}
-	delete(sh.old, sid)
+}
+
+// reuse drops what lies in a page, but not what was read since the last time,
+// unless all has to go.
+func (sh *shard) reuse(n int, keep bool) {
+	p := &sh.pages[n]
+	kept := 0
+	for from := 0; from < len(p.bytes); {
+		e := p.entry(from)
+		size := e.size()
+		switch sid := e.sid(); {
+		case sh.at[sid] != newSpot(n, from): // removed or moved
+		case keep && p.used(from):
+			copy(p.bytes[kept:], p.bytes[from:from+size])
+			sh.at[sid] = newSpot(n, kept)
+			kept += size
+		default:
+			delete(sh.at, sid)
+		}
+		from += size
+	}
+	p.truncate(kept)
 }

@@ -147,6 +147,7 @@ func (s *Store) leadBatch(ctx context.Context) {
 		}
 	}
 	if err == nil {
+		s.cache.expect(t.changes)
 		err = t.finish()
 	}
 	if err != nil {
@@ -158,6 +159,7 @@ func (s *Store) leadBatch(ctx context.Context) {
 		s.cache.apply(t.changes)
 	}
 	s.raiseEpoch(t.epoch) // last: what was written before everything ended is there by now
+	s.cache.settle()
 	finished = true
 	if t.seq != seq {
 		s.bell.ring()

@@ -71,6 +71,8 @@ func (t *tx) endPruned(rec *lanyard.Record, p *lanyard.Prune, ended *lanyard.End
 	if err := t.end(rec, rec.Expired(p.Now), system, p.Now); err != nil {
 		return err
 	}
+	// Nobody asks for it soon: it need not take another's place in memory.
+	t.changes[len(t.changes)-1].body = ""
 	ended.Records = append(ended.Records, rec)
 	return nil
 }

@@ -9,7 +9,8 @@ import (
 
 // Every query of the reading side is one statement, so that it sees one state
 // of the database: the global epoch that decides about fences, or the head of
-// the feed, belongs to the same moment as the rows beside it.
+// the feed, belongs to the same moment as the rows beside it. Only listHeld puts
+// several answers together, and checks that they belong together.
 const (
 	sqlGet = `SELECT version, body, (SELECT global_epoch FROM session_meta WHERE id = 1)
 		FROM sessions WHERE sid = ?`
@@ -17,6 +18,8 @@ const (
 		FROM sessions WHERE sid < ? ORDER BY sid DESC LIMIT ?`
 	sqlListSubject = `SELECT sid, version, body, (SELECT global_epoch FROM session_meta WHERE id = 1)
 		FROM sessions WHERE subject = ? AND subject <> '' AND sid < ? AND (? OR ended_at IS NULL)
+		ORDER BY sid DESC LIMIT ?`
+	sqlSIDs = `SELECT sid FROM sessions WHERE subject = ? AND subject <> '' AND sid < ? AND (? OR ended_at IS NULL)
 		ORDER BY sid DESC LIMIT ?`
 	sqlFeed = `SELECT m.global_epoch, m.feed_seq, f.epoch, f.seq, f.kind, f.sid, f.generation,
 			f.subject, f.below, f.key, f.reason, f.at, f.until_at
@@ -26,7 +29,7 @@ const (
 	sqlCount = `SELECT count(*) FROM sessions WHERE ended_at IS NULL AND deadline > ?`
 )
 
-var readStatements = []string{sqlGet, sqlList, sqlListSubject, sqlFeed, sqlEpoch, sqlCount, sqlNote}
+var readStatements = []string{sqlGet, sqlList, sqlListSubject, sqlSIDs, sqlFeed, sqlEpoch, sqlCount, sqlNote, sqlLeases}
 
 // read runs f with a connection that nobody else uses meanwhile. Their number is
 // fixed: that bounds the memory SQLite takes, and leaves the settings of the

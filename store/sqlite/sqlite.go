@@ -36,8 +36,12 @@ type Config struct {
 	// broken, ended sessions may be accepted; the caller holds a lock.
 	Exclusive bool
 
-	// CacheSize bounds the records kept in memory when Exclusive is set, in
-	// bytes; 0 means 32 MiB.
+	// CacheSize bounds the memory for records when Exclusive is set, in bytes; 0
+	// means [DefaultCacheSize]. It is taken as sessions are used, at most 450
+	// bytes for one of a usual size, and given back when the store is closed. A
+	// check of a session that is not there reads the file, which takes some ten
+	// times as long: a million sessions in use want all of the default, a small
+	// machine may want less.
 	CacheSize int
 
 	// Readers is the number of connections for reading, 0 means 4. One more
@@ -85,7 +89,7 @@ func New(ctx context.Context, db *sql.DB, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: Config.Readers is %d, it cannot be negative", cfg.Readers)
 	}
 	if cfg.CacheSize == 0 {
-		cfg.CacheSize = 32 << 20
+		cfg.CacheSize = DefaultCacheSize
 	}
 	if cfg.Readers == 0 {
 		cfg.Readers = 4

@@ -67,7 +67,7 @@ var writeStatements = []string{
 	sqlBegin, sqlCommit, sqlRollback, sqlMeta, sqlSetMeta,
 	sqlInsert, sqlLive, sqlFind, sqlReplace, sqlMove, sqlLink,
 	sqlRow, sqlOfOrigin, sqlOfSubject, sqlEnd, sqlSubjectEpoch, sqlRaise, sqlRaiseTo, sqlAppend, sqlOnce,
-	sqlImport, sqlNote, sqlSetNote, sqlForgetNote,
+	sqlImport, sqlNote, sqlSetNote, sqlForgetNote, sqlSetLease, sqlDropLease,
 	sqlOverdue, sqlSweep, sqlForgotten, sqlDelete, sqlInherit, sqlPruneOnce, sqlPruneFeed,
 }
 

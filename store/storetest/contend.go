@@ -32,6 +32,8 @@ func ContentionCases(rounds int) []Case {
 		{"Once at once has one winner", with(contendOnce)},
 		{"Prune races with a touch", with(contendPrune)},
 		{"Note at once has one winner", able(contendNote(rounds))},
+		{"Leases at once are as of one moment", able(contendLeases(rounds))},
+		{"DropLease never removes a lease that was just set", able(contendDrop(rounds))},
 	}
 }
 

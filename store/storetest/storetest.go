@@ -76,7 +76,7 @@ func Cases() []Case {
 	for _, topic := range [...][]Case{
 		clockCases, createCases, limitCases, getCases, updateCases, listCases,
 		revokeCases, revokeManyCases, feedCases, onceCases, pruneCases,
-		abilityCases, noteCases, engineCases, importCases,
+		abilityCases, comparerCases, noteCases, leaseCases, engineCases, importCases,
 	} {
 		all = append(all, topic...)
 	}
