@@ -19,6 +19,7 @@ type held struct {
 // code with the manager and is told the texts of tokens instead of computing
 // them.
 type family struct {
+	client   string // it belongs to; the built-in one if empty
 	strict   bool
 	disabled bool   // the application said no
 	over     string // the refusal of everything, once it is over
@@ -38,6 +39,7 @@ type family struct {
 type presented struct {
 	held
 	client    string
+	unproven  bool // the client's proof of itself is wrong
 	agent, ip string
 	scope     string
 	at        time.Time
@@ -57,18 +59,21 @@ const (
 	rollsAhead  = "rolled-forward"
 	reuseRecent = "reused-recent"
 	reuseStale  = "reused-stale"
+	noClient    = "client-refused"
 )
 
 // judge says what must happen, and changes nothing.
 func (f *family) judge(p presented) verdict {
 	switch {
+	case p.unproven: // whatever it presents is not even looked at
+		return verdict{outcome: noClient}
 	case p.text == "garbage":
 		return verdict{outcome: "forged"}
 	case f.over != "":
 		return verdict{outcome: f.over}
 	case p.generation < f.generation:
 		return verdict{outcome: "refused-old_generation"}
-	case p.client != lanyard.BuiltinClient:
+	case p.client != cmp.Or(f.client, lanyard.BuiltinClient):
 		return verdict{outcome: "refused-wrong_client"}
 	}
 	v := verdict{outcome: f.place(p), grants: true, writes: true}
@@ -133,7 +138,7 @@ func (f *family) apply(p presented, v verdict, got string) {
 			row = f.repeatedInARow
 		}
 		*f = family{
-			strict: f.strict, disabled: f.disabled, generation: f.generation,
+			client: f.client, strict: f.strict, disabled: f.disabled, generation: f.generation,
 			counter: p.counter + 1, current: got, before: p.text, mayBeRepeated: true,
 			rotated: p.at, agent: p.agent, from: lanyard.AddressRange(p.ip), repeatedInARow: row,
 		}
@@ -153,7 +158,7 @@ func (f *family) apply(p presented, v verdict, got string) {
 // stepUp replaces the token and forgets its predecessor.
 func (f *family) stepUp(got string, at time.Time) {
 	*f = family{
-		strict: f.strict, disabled: f.disabled, generation: f.generation + 1,
+		client: f.client, strict: f.strict, disabled: f.disabled, generation: f.generation + 1,
 		counter: f.counter + 1, current: got, rotated: at, agent: phone, from: lanyard.AddressRange(homeIP),
 	}
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,9 +29,10 @@ const (
 
 // pruneServer is lanyard serve on a store that a population fills.
 type pruneServer struct {
-	binary string
-	kind   contender.Kind
-	base   contender.Base
+	binary  string
+	kind    contender.Kind
+	base    contender.Base
+	program contender.Badge // of a program that may create sessions
 }
 
 func (p *pruneServer) start(ctx context.Context) (*process, error) {
@@ -42,21 +46,45 @@ func (p *pruneServer) start(ctx context.Context) (*process, error) {
 	return startProcess(ctx, p.binary, "serve", "--data", p.base.Dir, "--store", store, "--listen", "127.0.0.1:0", "--log-level", "error")
 }
 
-// keys makes the data directory and returns the keys of the server's secret.
+// keys makes the data directory, with a program that may create sessions, and
+// returns the keys of the server's secret.
 func (p *pruneServer) keys(ctx context.Context) (*lanyard.Keys, error) {
 	// Any store will do for that.
 	srv, err := startProcess(ctx, p.binary, "serve", "--data", p.base.Dir, "--store", "sqlite:"+filepath.Join(p.base.Dir, "first.db"), "--listen", "127.0.0.1:0", "--log-level", "error")
-	if err == nil {
-		err = srv.stop()
-	}
 	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(p.addProgram(ctx), srv.stop()); err != nil {
 		return nil, err
 	}
 	return serverKeys(p.base.Dir)
 }
 
-// latencies are of requests, in nanoseconds.
-type latencies struct{ most, usual, quiet float64 }
+func (p *pruneServer) addProgram(ctx context.Context) error {
+	const name = "benchmark"
+	text, err := exec.CommandContext(ctx, p.binary, "clients", "add", name, "--create-sessions", "--json", "--data", p.base.Dir).Output()
+	var added struct{ Secret string }
+	if err == nil {
+		err = json.Unmarshal(text, &added)
+	}
+	if err != nil {
+		return fmt.Errorf("adding a program: %w", err)
+	}
+	secret := base64.StdEncoding.EncodeToString([]byte(name + ":" + added.Secret))
+	p.program = contender.Badge{Name: "Authorization", Value: "Basic " + secret}
+	return nil
+}
+
+// latencies are of requests, in nanoseconds: those from the moment at which the
+// sessions expired, sorted, and the longest before. Ready is how long the server
+// took to start, resident its memory in bytes at the end.
+type latencies struct {
+	after                  []float64
+	quiet, ready, resident float64
+}
+
+// within returns what so many of a thousand requests stay below.
+func (l *latencies) within(perMille int) float64 { return l.after[(len(l.after)-1)*perMille/1000] }
 
 // worst adds n sessions that expire at one moment and sends requests meanwhile.
 // It closes the population: the server must be alone on a file.
@@ -86,7 +114,11 @@ func (p *pruneServer) worst(ctx context.Context, all *contender.Population, n in
 		return latencies{}, errors.Join(err, srv.stop())
 	}
 	progress("sending requests")
-	found, err := steady(ctx, srv.url, badges, expire)
+	found, err := p.steady(ctx, srv.url, badges, expire)
+	if err == nil {
+		found.ready = float64(srv.took)
+		found.resident, _, err = residentBytes(srv.cmd.Process.Pid)
+	}
 	if err := errors.Join(err, srv.stop()); err != nil {
 		return latencies{}, err
 	}
@@ -99,7 +131,7 @@ func (p *pruneServer) worst(ctx context.Context, all *contender.Population, n in
 
 // steady sends requests at a steady pace until some time after the sessions
 // expire.
-func steady(ctx context.Context, url string, badges []contender.Badge, expire time.Time) (latencies, error) {
+func (p *pruneServer) steady(ctx context.Context, url string, badges []contender.Badge, expire time.Time) (latencies, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: pruneCallers}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
@@ -117,7 +149,7 @@ func steady(ctx context.Context, url string, badges []contender.Badge, expire ti
 					return
 				}
 				badge := badges[(i*pruneCallers+c)*7919%len(badges)]
-				err := ask(ctx, client, url, badge, i%10 == 9)
+				err := p.ask(ctx, client, url, badge, i)
 				took := float64(time.Since(due))
 				mu.Lock()
 				failed = errors.Join(failed, err)
@@ -141,21 +173,32 @@ func steady(ctx context.Context, url string, badges []contender.Badge, expire ti
 		return latencies{}, err
 	}
 	slices.Sort(after)
-	return latencies{after[len(after)-1], after[len(after)*99/100], slices.Max(before)}, nil
+	return latencies{after: after, quiet: slices.Max(before)}, nil
 }
 
-// ask checks a session, or changes the application's data in it.
-func ask(ctx context.Context, client *http.Client, url string, badge contender.Badge, write bool) error {
-	if !write {
+// ask signs somebody in or changes the application's data in a session, each
+// once in twenty times, and else checks the session.
+func (p *pruneServer) ask(ctx context.Context, client *http.Client, url string, badge contender.Badge, turn int) error {
+	var r *http.Request
+	var err error
+	switch turn % 20 {
+	case 9:
+		body := fmt.Sprintf(`{"subject":"visitor%04d","amr":["pwd"],"channel":"cookie"}`, turn)
+		if r, err = http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/admin/sessions", strings.NewReader(body)); err != nil {
+			return err
+		}
+		p.program.Set(r)
+		r.Header.Set("Content-Type", "application/json")
+	case 19:
+		if r, err = http.NewRequestWithContext(ctx, http.MethodPatch, url+"/v1/session/data", strings.NewReader(`{"cart":1}`)); err != nil {
+			return err
+		}
+		badge.Set(r)
+		r.Header.Set("Content-Type", "application/merge-patch+json")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	default:
 		return useOne(ctx, client, url+"/v1/session", badge)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, url+"/v1/session/data", strings.NewReader(`{"cart":1}`))
-	if err != nil {
-		return err
-	}
-	badge.Set(r)
-	r.Header.Set("Content-Type", "application/merge-patch+json")
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	return send(client, r)
 }
 

@@ -8,6 +8,7 @@
 #                                    with -keep
 #   bash bench/run.sh -scale         a million sessions on each engine, half an
 #                                    hour and 10 GB of memory; keeps that part
+#   bash bench/run.sh -scale -engine SQLite    the same on one; keeps nothing
 #
 # Databases are made below TMPDIR, which must be on a disk. Without wrk the part
 # over HTTP is left out and named, without PostgreSQL or Redis the part on stores.

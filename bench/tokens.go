@@ -11,8 +11,9 @@ import (
 	"github.com/lanyard-go/lanyard/token"
 )
 
-// tokens compares checks of access tokens alone, without HTTP or records.
-func (b *bench) tokens(_ context.Context, _ string) (section, error) {
+// tokens compares checks of access tokens alone, without HTTP or records, and
+// measures the endpoints that hand them out and answer questions about them.
+func (b *bench) tokens(ctx context.Context, dir string) (section, error) {
 	s := section{Title: "Checking an access token", Notes: []string{
 		"The same tokens for all. The bare check is the digest and the standard library's signature check with everything parsed beforehand: nobody can do less. A first sight includes remembering the token.",
 		"The libraries are set up strictly: algorithm, key id, issuer, audience, times, a required expiry. They remember nothing.",
@@ -27,6 +28,11 @@ func (b *bench) tokens(_ context.Context, _ string) (section, error) {
 	rows, note, err := b.repeatedSight(100_000)
 	s.Rows = append(s.Rows, rows...)
 	s.Notes = append(s.Notes, note)
+	if err != nil {
+		return s, err
+	}
+	rows, err = b.renewals(ctx, dir)
+	s.Rows, s.Notes = append(s.Rows, rows...), append(s.Notes, refreshNotes...)
 	return s, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,18 +90,48 @@ func (c *cache) get(raw string) *entry {
 	return nil
 }
 
+// textRoom is what a remembered token has room for beside its claims, so that
+// all of it is one object of 1 KiB: a table of many tokens lives in main memory,
+// where every further place costs as much as all the rest of a check.
+const textRoom = 648
+
+// entry is a token whose signature and fixed claims were right.
+type entry struct {
+	from      int64 // valid from this Unix time in nanoseconds, leeway taken off
+	until     int64 // and dead from this one, leeway added
+	key       *PublicKey
+	size, dot uint32         // of the text, and where its signature starts
+	long      string         // the text, if there is no room for it
+	text      [textRoom]byte // otherwise it is here
+	claims    Claims
+}
+
+// hold keeps a copy of the text: some servers hand out strings over buffers they
+// use again, and what is remembered must never change.
+func (e *entry) hold(raw string) {
+	e.size, e.dot = uint32(len(raw)), uint32(strings.LastIndexByte(raw, '.'))
+	if copy(e.text[:], raw) < len(raw) {
+		e.long = strings.Clone(raw)
+	}
+}
+
 // is compares whole texts. The signature, the part that makes a token a secret,
 // is compared in constant time; what stands before it grants nothing.
 func (e *entry) is(raw string) bool {
-	return len(e.raw) == len(raw) && e.raw[:e.dot] == raw[:e.dot] &&
-		sameSignature(e.raw[e.dot:], raw[e.dot:])
+	switch {
+	case int(e.size) != len(raw):
+		return false
+	case e.long != "":
+		return e.long[:e.dot] == raw[:e.dot] && sameSignature(e.long[e.dot:], raw[e.dot:])
+	}
+	return string(e.text[:e.dot]) == raw[:e.dot] && sameSignature(e.text[e.dot:e.size], raw[e.dot:])
 }
 
 // signatureRoom fits the signature of every algorithm but RSA's, with its dot.
 const signatureRoom = 96
 
 // sameSignature compares two texts in constant time without allocating.
-func sameSignature(a, b string) bool {
+func sameSignature[T string | []byte](a T, b string) bool {
 	if len(a) > signatureRoom || len(b) > signatureRoom {
 		return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 	}
@@ -108,16 +139,16 @@ func sameSignature(a, b string) bool {
 	return consttime.Equal(x[:copy(x[:], a)], y[:copy(y[:], b)])
 }
 
-// put stores e in a free slot or in that of an expired token. Without one the
+// put stores e, which holds raw, in a free slot or in that of an expired token. Without one the
 // table grows, and at its largest e takes the place of the one that expires
 // first. Two writers may displace each other's entry, and one that finds a free
 // slot while the table grows may write in vain, which costs a signature check and
 // nothing else.
-func (c *cache) put(e *entry, now time.Time) {
-	h := c.hash(e.raw)
+func (c *cache) put(raw string, e *entry, now time.Time) {
+	h := c.hash(raw)
 	for {
 		t := c.table.Load()
-		if t.put(h, e, now, len(t.buckets) == c.most) {
+		if t.put(h, raw, e, now, len(t.buckets) == c.most) {
 			return
 		}
 		c.double(t)
@@ -125,14 +156,14 @@ func (c *cache) put(e *entry, now time.Time) {
 }
 
 // put reports whether e has been stored: false only if displace is.
-func (t *table) put(h uint64, e *entry, now time.Time, displace bool) bool {
+func (t *table) put(h uint64, raw string, e *entry, now time.Time, displace bool) bool {
 	var victim *bucket
 	var at int
 	oldest := int64(math.MaxInt64)
 	for _, b := range t.pair(h) {
 		for i := range ways {
 			old := b.entry[i].Load()
-			if old == nil || now.UnixNano() >= old.until || old.raw == e.raw {
+			if old == nil || now.UnixNano() >= old.until || old.is(raw) {
 				b.set(i, h, e)
 				return true
 			}

@@ -4,9 +4,11 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // cachedFixture verifies with memory; its clock and trusted keys can be changed.
@@ -64,6 +66,21 @@ func (f *cachedFixture) cause(raw string) Cause {
 		return ""
 	}
 	return err.(*Error).Cause
+}
+
+// held is the entry of a text.
+func held(raw string, until time.Time) *entry {
+	e := &entry{until: until.UnixNano()}
+	e.hold(raw)
+	return e
+}
+
+// String is the text that e holds.
+func (e *entry) String() string {
+	if e.long != "" {
+		return e.long
+	}
+	return string(e.text[:e.size])
 }
 
 func TestRememberedTokenDiesWithItsKey(t *testing.T) {
@@ -174,13 +191,13 @@ func TestRatedNumberOfTokensIsRemembered(t *testing.T) {
 	now := time.Unix(1_790_000_000, 0)
 	var entries []*entry
 	for range size {
-		raw := "h.p." + rand.Text()
-		entries = append(entries, &entry{raw: raw, dot: 3, until: now.UnixNano() + 1})
-		c.put(entries[len(entries)-1], now)
+		e := held("h.p."+rand.Text(), now.Add(1))
+		entries = append(entries, e)
+		c.put(e.String(), e, now)
 	}
 	hits := 0
 	for _, e := range entries {
-		if c.get(e.raw) == e {
+		if c.get(e.String()) == e {
 			hits++
 		}
 	}
@@ -193,8 +210,8 @@ func TestExpiredTokensMakeRoom(t *testing.T) {
 	c := newCache(1)
 	now := time.Unix(1_790_000_000, 0)
 	add := func(i int, until time.Time) *entry {
-		e := &entry{raw: fmt.Sprintf("h.p.%032d", i), dot: 3, until: until.UnixNano()}
-		c.put(e, now)
+		e := held(fmt.Sprintf("h.p.%032d", i), until)
+		c.put(e.String(), e, now)
 		return e
 	}
 	slots := c.most * ways
@@ -203,7 +220,7 @@ func TestExpiredTokensMakeRoom(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	e := add(-1, now.Add(time.Minute))
-	if c.get(e.raw) != e {
+	if c.get(e.String()) != e {
 		t.Error("a live token found no room among expired ones")
 	}
 }
@@ -212,15 +229,49 @@ func TestTextsWithOneTailAreKeptApart(t *testing.T) {
 	c := newCache(16)
 	now := time.Unix(1_790_000_000, 0)
 	same := "0123456789012345678901234567890123456789"
-	a := &entry{raw: "a.b." + same, dot: 3, until: now.UnixNano() + 1}
-	c.put(a, now)
+	a := held("a.b."+same, now.Add(1))
+	c.put(a.String(), a, now)
 	for _, raw := range []string{"a.c." + same, "a.b.1" + same[1:], "a.b.0" + same, same} {
 		if c.get(raw) != nil {
-			t.Errorf("%q was taken for %q", raw, a.raw)
+			t.Errorf("%q was taken for %q", raw, a)
 		}
 	}
 	if c.get("a.b."+same) != a {
 		t.Error("the text itself is not found")
+	}
+}
+
+// A text may be kept beside its claims or in a place of its own: no byte of it may
+// differ in either.
+func TestTextsOfEveryLengthAreComparedWhole(t *testing.T) {
+	now := time.Unix(1_790_000_000, 0)
+	for _, size := range []int{120, textRoom - 1, textRoom, textRoom + 1, 4 * textRoom} {
+		for _, signature := range []int{86, 342} { // ECDSA's, RSA's
+			if size < signature+4 {
+				continue
+			}
+			raw := []byte("h." + strings.Repeat("p", size-signature-3) + "." + strings.Repeat("s", signature))
+			c := newCache(16)
+			e := held(unsafe.String(&raw[0], size), now.Add(1)) // as servers do with their buffers
+			c.put(string(raw), e, now)
+			if c.get(string(raw)) != e {
+				t.Errorf("%d bytes, signature of %d: not found", size, signature)
+			}
+			for at := range raw {
+				raw[at] ^= 1
+				if e.is(string(raw)) {
+					t.Fatalf("%d bytes, signature of %d: byte %d may differ", size, signature, at)
+				}
+				raw[at] ^= 1
+			}
+			if e.is(string(raw)+"\x00") || e.is(string(raw[:size-1])) {
+				t.Errorf("%d bytes, signature of %d: another length is taken for it", size, signature)
+			}
+			raw[0] = 'x' // the buffer is used again
+			if c.get("h"+string(raw[1:])) != e {
+				t.Errorf("%d bytes, signature of %d: lost when the caller's text changed", size, signature)
+			}
+		}
 	}
 }
 
@@ -261,16 +312,16 @@ func TestTableGrowsWithItsTokensAndForgetsHardlyAny(t *testing.T) {
 	}
 	var entries []*entry
 	for range 20 * firstBuckets * ways {
-		e := &entry{raw: "h.p." + rand.Text(), dot: 3, until: now.UnixNano() + 1}
+		e := held("h.p."+rand.Text(), now.Add(1))
 		entries = append(entries, e)
-		c.put(e, now)
-		if c.get(e.raw) != e {
+		c.put(e.String(), e, now)
+		if c.get(e.String()) != e {
 			t.Fatalf("after %d tokens, the one just put in is not found", len(entries))
 		}
 	}
 	hits := 0
 	for _, e := range entries {
-		if c.get(e.raw) == e {
+		if c.get(e.String()) == e {
 			hits++
 		}
 	}
@@ -289,9 +340,9 @@ func TestTokensMayBePutInAndLookedForWhileTheTableGrows(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 2000 {
-				e := &entry{raw: "h.p." + rand.Text(), dot: 3, until: now.UnixNano() + 1}
-				c.put(e, now)
-				if got := c.get(e.raw); got != nil && got != e {
+				e := held("h.p."+rand.Text(), now.Add(1))
+				c.put(e.String(), e, now)
+				if got := c.get(e.String()); got != nil && got != e {
 					t.Error("another token was found")
 				}
 			}

@@ -9,25 +9,24 @@ import (
 // payloadLimits bounds the claims set of a token whose signature was right.
 var payloadLimits = jose.Limits{Bytes: 64 << 10, Depth: 8, Members: 256}
 
-// parseClaims reads the payload of a token whose signature has been checked.
-// It checks types and the presence of the required claims, not their values.
-func parseClaims(payload string) (*Claims, error) {
+// parseClaims reads the payload of a token whose signature has been checked into
+// c. It checks types and the presence of the required claims, not their values.
+func parseClaims(payload string, c *Claims) error {
 	var buf [24]jose.Member
 	members, err := jose.ParseObject(buf[:0], payload, payloadLimits)
 	if err != nil {
-		return nil, refuse(CausePayload)
+		return refuse(CausePayload)
 	}
-	c := new(Claims)
 	for _, m := range members {
 		if !c.set(m) {
-			return nil, refuse(CauseClaimType)
+			return refuse(CauseClaimType)
 		}
 	}
 	if c.Issuer == "" || c.Subject == "" || c.Audience == nil || c.ClientID == "" || c.ID == "" ||
 		c.IssuedAt.IsZero() || c.Expiry.IsZero() {
-		return nil, refuse(CauseClaimMissing)
+		return refuse(CauseClaimMissing)
 	}
-	return c, nil
+	return nil
 }
 
 // set stores one member and answers false when its type or range is wrong.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lanyard-go/lanyard/internal/jose"
@@ -130,12 +129,10 @@ func (v *Verifier) Verify(raw string) (*Claims, error) {
 		return nil, refuse(cause)
 	}
 	if v.cache != nil {
-		// A copy: some servers hand out strings over buffers they use again, and
-		// what is remembered must never change.
-		e.raw = strings.Clone(raw)
-		v.cache.put(e, now)
+		e.hold(raw)
+		v.cache.put(raw, e, now)
 	}
-	return e.claims, nil
+	return &e.claims, nil
 }
 
 // again re-checks what can change after a token was verified.
@@ -148,7 +145,7 @@ func (v *Verifier) again(e *entry, now time.Time) (*Claims, error) {
 	if cause := e.window(now); cause != "" {
 		return nil, refuse(cause)
 	}
-	return e.claims, nil
+	return &e.claims, nil
 }
 
 // first checks everything about a token but its times.
@@ -165,8 +162,9 @@ func (v *Verifier) first(raw string) (*entry, error) {
 	if err != nil {
 		return nil, refuse(joseCause(err))
 	}
-	c, err := parseClaims(payload)
-	if err != nil {
+	e := &entry{key: key}
+	c := &e.claims
+	if err := parseClaims(payload, c); err != nil {
 		return nil, err
 	}
 	switch {
@@ -176,33 +174,13 @@ func (v *Verifier) first(raw string) (*entry, error) {
 		return nil, refuse(CauseAudience)
 	}
 	c.KeyID = m.Header.KeyID
-	return newEntry(raw, c, key, v.cfg.Leeway), nil
-}
-
-// entry is a token whose signature and fixed claims were right. It is kept to one
-// cache line, since a table of many tokens lives in main memory.
-type entry struct {
-	raw    string
-	dot    int // where the signature starts in raw
-	claims *Claims
-	key    *PublicKey
-	from   int64 // valid from this Unix time in nanoseconds, leeway taken off
-	until  int64 // and dead from this one, leeway added
-}
-
-func newEntry(raw string, c *Claims, key *PublicKey, leeway time.Duration) *entry {
 	from := c.IssuedAt
 	if c.NotBefore.After(from) {
 		from = c.NotBefore
 	}
-	return &entry{
-		raw:    raw,
-		dot:    strings.LastIndexByte(raw, '.'),
-		claims: c,
-		key:    key,
-		from:   nanoseconds(from.Add(-leeway)),
-		until:  nanoseconds(c.Expiry.Add(leeway)),
-	}
+	e.from = nanoseconds(from.Add(-v.cfg.Leeway))
+	e.until = nanoseconds(c.Expiry.Add(v.cfg.Leeway))
+	return e, nil
 }
 
 // lastNano is the last second that fits in 64 bits of nanoseconds, in the year

@@ -36,11 +36,12 @@ type issuer struct {
 	ended   atomic.Bool  // introspection says that tokens are dead
 }
 
-func newIssuer(t testing.TB, cfg token.KeysConfig) *issuer {
+// newIssuer is an issuer with these keys, or with one of its own.
+func newIssuer(t testing.TB, cfg token.KeysConfig, keys ...*token.Key) *issuer {
 	t.Helper()
 	i := &issuer{t: t, instead: map[string]http.HandlerFunc{}}
 	var err error
-	if i.keys, err = token.NewKeySet(cfg); err != nil {
+	if i.keys, err = token.NewKeySet(cfg, keys...); err != nil {
 		t.Fatal(err)
 	}
 	if i.sign, err = token.NewIssuer(token.IssuerConfig{Issuer: testIssuer, Keys: i.keys, Now: cfg.Now}); err != nil {

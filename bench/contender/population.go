@@ -103,14 +103,15 @@ func (p *Population) Badges() []Badge {
 	return badges
 }
 
-// Check judges the cookies of n sessions.
-func (p *Population) Check(callers, n int) error {
+// CheckTogether judges the cookies given.
+func (p *Population) CheckTogether(callers int, cookies []string) error {
+	var next atomic.Int64
 	requests := make([]*http.Request, callers)
 	for i := range requests {
 		requests[i] = emptyRequest()
 	}
-	return share(callers, n, func(caller int) error {
-		return p.check(requests[caller], p.sessions[p.next(len(p.sessions))].cookie)
+	return share(callers, len(cookies), func(caller int) error {
+		return p.check(requests[caller], cookies[next.Add(1)-1])
 	})
 }
 

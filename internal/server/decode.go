@@ -145,6 +145,11 @@ func readForm(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 	}
 	form := make(map[string]string, len(r.PostForm))
 	for name, values := range r.PostForm {
+		if len(values) != 1 && name == "resource" {
+			// RFC 8707 permits several; a token for all of them would leave open
+			// which of its scopes is meant for whom (RFC 9068 section 3).
+			return nil, oauthBad("invalid_target", "Ask for one resource at a time.")
+		}
 		if len(values) != 1 {
 			return nil, bad("The parameter %s is repeated.", quoted(name))
 		}

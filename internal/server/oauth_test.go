@@ -141,6 +141,25 @@ func TestARefreshTokenIsItsClientsAlone(t *testing.T) {
 	x.call("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}}, basicAuth("fresh", added.field("secret"))).want(400, "unauthorized_client")
 }
 
+// A token for two resources would leave open which of its scopes is meant for
+// whom: there is none, and asking for one consumes nothing.
+//
+// req: JWT-32
+func TestTwoResourcesAtOnceAreRefused(t *testing.T) {
+	x := newSite(t, func(c *Config) { c.Audience = []string{"orders", "billing"} })
+	secret := x.program(directory.Client{ID: "shop", Grants: allGrants, MayCreateSessions: true, Audiences: []string{"orders", "billing"}, Scopes: []string{"read"}})
+	b := x.startFor("shop", secret, api.AdminSessionRequest{Subject: "carol", AMR: []string{"pwd"}, Channel: "token", Resource: "orders", Scope: "read"})
+	for _, pair := range [][]string{{"orders", "billing"}, {"orders", "orders"}, {"orders", ""}, {"", ""}} {
+		for _, form := range []url.Values{
+			{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}, "scope": {"read"}, "resource": pair},
+			{"grant_type": {"client_credentials"}, "scope": {"read"}, "resource": pair},
+		} {
+			x.call("POST", "/oauth2/token", form, basicAuth("shop", secret)).want(400, "invalid_target")
+		}
+	}
+	x.call("POST", "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}, "resource": {"orders"}}, basicAuth("shop", secret)).want(200)
+}
+
 // req: REFRESH-9
 func TestScopeAndAudienceOnlyShrink(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.Audience = []string{"orders", "billing"} })

@@ -72,10 +72,7 @@ func (s *Server) verified(w http.ResponseWriter, r *http.Request) {
 // badge. Visitors themselves get none, though they may reach this address: the
 // services behind the proxy take such a token as word of the proxy.
 func (s *Server) internalToken(r *http.Request, v *lanyard.Session, resources []string) (string, error) {
-	if len(resources) > 1 {
-		return "", bad("The parameter resource is repeated.")
-	}
-	if !s.fromProxy(r) || !contains(s.cfg.InternalAudience, resources[0]) {
+	if len(resources) != 1 || !s.fromProxy(r) || !contains(s.cfg.InternalAudience, resources[0]) {
 		return "", &lanyard.Refused{Cause: lanyard.CauseAudience}
 	}
 	g, err := s.m.InternalToken(s.withSource(r), v, resources[0])

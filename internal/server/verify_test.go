@@ -85,7 +85,7 @@ func TestAProxyGetsAShortTokenForTheServiceBehindIt(t *testing.T) {
 				t.Errorf("%q: a token", bad)
 			}
 		}
-		x.call("GET", ask+"&resource=orders", nil, x.as(b)).want(400, "invalid_request")
+		x.call("GET", ask+"&resource=orders", nil, x.as(b)).want(400, "invalid_target")
 		// Nobody but the proxy gets one, and nobody else draws one.
 		if a := x.direct("192.0.2.7:1", "GET", ask, nil, viaTLS, x.as(b)); a.status == 200 || a.header.Get("Authorization") != "" {
 			t.Errorf("a visitor gets one: %d", a.status)

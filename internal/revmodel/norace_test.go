@@ -1,0 +1,5 @@
+//go:build !race
+
+package revmodel
+
+const underRace = false
