@@ -10,10 +10,11 @@ import (
 )
 
 // Sizes of RSA keys in bits: the least for keys of others and the most, since
-// the cost of a verification grows with the square.
+// the cost of a verification grows with the square and other libraries take no
+// longer ones.
 const (
 	minRSABits = 2048
-	maxRSABits = 8192
+	maxRSABits = 4096
 )
 
 func checkRSA(pub *rsa.PublicKey) error {

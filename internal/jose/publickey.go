@@ -26,7 +26,7 @@ type PublicKey struct {
 
 // NewPublicKey ties pub (*ecdsa.PublicKey on P-256, ed25519.PublicKey or
 // *rsa.PublicKey) to alg and checks it: the point must be on the curve and not
-// of small order, an RSA key needs 2048 to 8192 bits and an odd exponent above
+// of small order, an RSA key needs 2048 to 4096 bits and an odd exponent above
 // 1. Its id is its RFC 7638 thumbprint. The key material is copied.
 func NewPublicKey(pub crypto.PublicKey, alg Algorithm) (*PublicKey, error) {
 	switch pub := pub.(type) {

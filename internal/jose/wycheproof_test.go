@@ -236,7 +236,6 @@ func TestWycheproofSignatures(t *testing.T) {
 		{"rsa_signature_2048_sha256_test.json", RS256, nil},
 		{"rsa_signature_3072_sha256_test.json", RS256, nil},
 		{"rsa_signature_4096_sha256_test.json", RS256, nil},
-		{"rsa_signature_8192_sha256_test.json", RS256, nil},
 	} {
 		t.Run(f.file, func(t *testing.T) {
 			v := vectors{exceptions: f.exceptions}
