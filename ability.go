@@ -115,6 +115,14 @@ type Importer interface {
 	Import(ctx context.Context, records []*Record, entries []Entry) (int, error)
 }
 
+// Incarnated is an optional ability of a store whose parts live lives of their
+// own, such as the servers of a Redis Cluster: Incarnation returns a text as
+// [Leaser.Leases] does, but for all of them, so that the loss of an entry by any
+// is seen. Where it is missing the one of Leases speaks for the whole engine.
+type Incarnated interface {
+	Incarnation(ctx context.Context) (string, error)
+}
+
 // Distant is an optional ability of a store: true means that each call is a
 // round trip to another process, so that it is worth keeping records near.
 type Distant interface {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -184,10 +183,10 @@ func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []
 
 // globalEpoch reads the epoch that programs' tokens carry.
 func (m *Manager) globalEpoch(ctx context.Context) (epoch uint64, err error) {
-	switch o, guarded := m.store.(*outageStore); {
+	switch o := m.guard; {
 	case m.epochs == nil:
 		return m.ended.Load(), nil
-	case guarded:
+	case o != nil:
 		epoch, err = outage(o, o.general(), ctx, o.timeout, m.epochs.GlobalEpoch)
 	default:
 		epoch, err = m.epochs.GlobalEpoch(ctx)
@@ -267,6 +266,9 @@ func (m *Manager) checkToken(ctx context.Context, v *token.Verifier, text string
 	if err != nil {
 		return &Refused{Cause: CauseBadToken, Err: err}
 	}
+	if m.node != nil && m.node.keys.has(claims.KeyID) {
+		return &Refused{Cause: CauseBadToken, Err: errWithdrawn}
+	}
 	s.claims, s.via = claims, ChannelToken
 	if claims.SID == "" {
 		if !strings.HasPrefix(claims.Subject, programPrefix) {
@@ -282,19 +284,15 @@ func (m *Manager) checkToken(ctx context.Context, v *token.Verifier, text string
 	if err != nil {
 		return refuse(CauseBadToken, SID{})
 	}
-	rec, err := m.store.Get(ctx, sid)
-	if errors.Is(err, ErrNotFound) {
-		return refuse(CauseUnknown, sid)
-	}
+	rec, err := m.judged(ctx, sid, s, func(rec *Record) error {
+		if claims.Generation != rec.Generation || claims.Subject != rec.Subject ||
+			claims.SubjectEpoch != rec.SubjectEpoch || claims.GlobalEpoch != rec.GlobalEpoch {
+			return refuse(CauseOldGeneration, sid)
+		}
+		return nil
+	})
 	if err != nil {
-		return unavailable("reading a session", err)
-	}
-	if err := m.alive(ctx, rec, s.now); err != nil {
 		return err
-	}
-	if claims.Generation != rec.Generation || claims.Subject != rec.Subject ||
-		claims.SubjectEpoch != rec.SubjectEpoch || claims.GlobalEpoch != rec.GlobalEpoch {
-		return refuse(CauseOldGeneration, sid)
 	}
 	s.rec = rec
 	return nil

@@ -44,7 +44,11 @@ func (d Data[T]) Get(ctx context.Context) (value T, err error) {
 	if rec == nil {
 		return value, nil
 	}
-	all, err := dataMembers(rec.Data)
+	data, err := From(ctx).data(ctx)
+	if err != nil {
+		return value, err
+	}
+	all, err := dataMembers(data)
 	if err != nil {
 		return value, err
 	}
@@ -98,6 +102,21 @@ func (s *Session) holder() *Record {
 		return s.rec
 	}
 	return s.anon
+}
+
+// data is the application data of the request's record, as the request found it.
+// The near cache has none, so that no request reads what another node has
+// replaced.
+func (s *Session) data(ctx context.Context) ([]byte, error) {
+	rec := s.holder()
+	if !s.near {
+		return rec.Data, nil
+	}
+	stored, err := s.manager.store.Get(ctx, rec.SID)
+	if err != nil {
+		return nil, s.manager.changeError("reading session data", rec.SID, err)
+	}
+	return stored.Data, nil
 }
 
 // Data returns all application data of the session as a JSON object and its
@@ -185,7 +204,7 @@ func (m *Manager) changeData(ctx context.Context, w http.ResponseWriter, r *http
 	if err != nil {
 		return uncalled(m.changeError("writing session data", holder.SID, err))
 	}
-	holder.Data = slices.Clone(rec.Data)
+	holder.Data, s.near = slices.Clone(rec.Data), false
 	return nil
 }
 

@@ -72,6 +72,7 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 	if err != nil {
 		return nil, m.changeError("stepping up a session", s.rec.SID, err)
 	}
+	m.tellNodes(ctx)
 	m.event(ctx, audit.SessionElevated, rec, func(ev *audit.Event) { ev.Methods = e.Methods })
 	m.event(ctx, audit.SessionRotated, rec, func(ev *audit.Event) { ev.Reason = "elevated" })
 	return g, nil

@@ -16,6 +16,7 @@ import (
 type EndOptions struct {
 	Reason     Reason // required
 	By         string // who asks: a subject, "client:ID" or "system"
+	Strict     bool   // return only when no verifier accepts any more, see [Manager.Revoke]
 	Except     SID    // with [Manager.EndAll]: the session that stays
 	KeepLinked bool   // with [Manager.End]: spare the sessions handed off from it
 }
@@ -24,7 +25,7 @@ type EndOptions struct {
 // session has ended for good: no credential, access token or request in flight
 // brings it back. Ending it again is no error. An unknown sid is [ErrNotFound].
 func (m *Manager) End(ctx context.Context, sid SID, o EndOptions) error {
-	_, err := m.end(ctx, End{SID: sid, KeepLinked: o.KeepLinked, Reason: o.Reason, By: o.By})
+	_, err := m.Revoke(ctx, End{SID: sid, KeepLinked: o.KeepLinked, Reason: o.Reason, By: o.By}, o.Strict)
 	return err
 }
 
@@ -35,7 +36,7 @@ func (m *Manager) EndAll(ctx context.Context, subject string, o EndOptions) (int
 	if subject == "" {
 		return 0, errors.New("lanyard: EndAll: a subject is needed")
 	}
-	done, err := m.end(ctx, End{Subject: subject, Except: o.Except, Reason: o.Reason, By: o.By})
+	done, err := m.Revoke(ctx, End{Subject: subject, Except: o.Except, Reason: o.Reason, By: o.By}, o.Strict)
 	return len(done.Records), err
 }
 
@@ -43,7 +44,7 @@ func (m *Manager) EndAll(ctx context.Context, subject string, o EndOptions) (int
 // returns the new epoch. Records are ended, with their events, as they are met
 // or pruned. AtLeast is for restoring backups and may be 0.
 func (m *Manager) EndEverything(ctx context.Context, atLeast uint64, o EndOptions) (epoch uint64, err error) {
-	done, err := m.end(ctx, End{All: true, AtLeast: atLeast, Reason: o.Reason, By: o.By})
+	done, err := m.Revoke(ctx, End{All: true, AtLeast: atLeast, Reason: o.Reason, By: o.By}, o.Strict)
 	if err != nil {
 		return 0, err
 	}
@@ -78,11 +79,18 @@ func (m *Manager) Once(ctx context.Context, key string, until time.Time) (bool, 
 
 // AnnounceKey puts the withdrawal of a signing key on the feed.
 func (m *Manager) AnnounceKey(ctx context.Context, kid string, o EndOptions) error {
-	_, err := m.end(ctx, End{Key: kid, Reason: o.Reason, By: o.By})
+	_, err := m.Revoke(ctx, End{Key: kid, Reason: o.Reason, By: o.By}, o.Strict)
 	return err
 }
 
+// end ends what e names, and waits for the other nodes.
 func (m *Manager) end(ctx context.Context, e End) (Ended, error) {
+	done, err := m.Revoke(ctx, e, false)
+	return done.Ended, err
+}
+
+// write ends what e names in the store and reports it.
+func (m *Manager) write(ctx context.Context, e End) (Ended, error) {
 	if e.Reason == "" && e.Key == "" {
 		return Ended{}, errors.New("lanyard: EndOptions.Reason: say why")
 	}
@@ -106,14 +114,102 @@ func (m *Manager) end(ctx context.Context, e End) (Ended, error) {
 	return done, nil
 }
 
-// Revoke is [Manager.End] and its kin with everything the store reports, for
-// servers that answer with cursors. Now and Until are filled in.
-func (m *Manager) Revoke(ctx context.Context, e End) (Ended, error) { return m.end(ctx, e) }
+// Revoked is the outcome of [Manager.Revoke].
+type Revoked struct {
+	Ended
+	Waited Waited
+}
+
+// Revoke is [Manager.End] and its kin with everything there is to report. Now
+// and Until of e are filled in.
+//
+// When it returns nil, what was named has ended on every node that runs: each
+// has noticed, or cannot answer from its near cache any more. With strict no
+// verifier that follows this issuer accepts it either, on routes with a bound:
+// no check that starts after Revoke has returned, on a verifier that is cut off
+// or stopped neither. It returns within the bound ([Config.RevocationBound]) and
+// what the store takes. [ErrNotSettled] means that the end is written but that
+// promise is not given.
+func (m *Manager) Revoke(ctx context.Context, e End, strict bool) (Revoked, error) {
+	if strict && m.node == nil {
+		return Revoked{}, fmt.Errorf("%w: this store cannot keep leases of nodes; nothing was ended", errNoStrict)
+	}
+	if strict {
+		return m.revokeStrictly(ctx, e)
+	}
+	done, err := m.write(ctx, e)
+	if err != nil || m.node == nil {
+		return Revoked{Ended: done}, err
+	}
+	waited, err := m.node.settle(ctx, false)
+	if err != nil {
+		m.count("revoke", "not_settled")
+		return Revoked{done, waited}, unavailable("waiting until the end is noticed everywhere", err)
+	}
+	return Revoked{done, waited}, nil
+}
+
+// maxLives is how many lives of an engine a strict revocation tries.
+const maxLives = 3
+
+// revokeStrictly ends and waits for everybody. An engine that is replaced
+// meanwhile may have lost the end that it had acknowledged, so the end is asked
+// for again: where it was not lost that changes nothing.
+func (m *Manager) revokeStrictly(ctx context.Context, e End) (out Revoked, err error) {
+	for range maxLives {
+		if _, _, err := m.node.readLife(ctx); err != nil {
+			m.count("revoke", "failed")
+			return out, unavailable("reading the leases of the nodes; nothing was ended", err)
+		}
+		before := m.node.incarnation()
+		done, err := m.write(ctx, e)
+		if err != nil {
+			return out, err
+		}
+		out.Records = append(out.Records, done.Records...)
+		out.Cursor, out.Epoch = cmp.Or(done.Cursor, out.Cursor), max(done.Epoch, out.Epoch)
+		waited, err := m.node.settle(ctx, true)
+		out.Waited.add(waited)
+		switch {
+		case err == nil && m.node.incarnation() == before:
+			m.count("revoke", "strict")
+			return out, nil
+		case err != nil && !errors.Is(err, errLife):
+			m.count("revoke", "not_settled")
+			return out, unavailable("waiting until the end is noticed everywhere", err)
+		}
+		m.count("revoke", "again")
+	}
+	m.count("revoke", "not_settled")
+	return out, unavailable("waiting until the end is noticed everywhere", fmt.Errorf("%w: %w", ErrNotSettled, errLife))
+}
+
+// errNoStrict is the answer to a strict revocation where there cannot be any.
+var errNoStrict = errors.New("lanyard: strict revocation is not available")
+
+// tellNodes waits until the other nodes have noticed what was just written, for
+// callers whose own work is done by then and not undone if they cannot.
+func (m *Manager) tellNodes(ctx context.Context) {
+	if m.node == nil {
+		return
+	}
+	if _, err := m.node.settle(ctx, false); err != nil {
+		m.count("revoke", "not_settled")
+		m.log.LogAttrs(ctx, slog.LevelWarn, "other nodes may take the revocation bound to notice that credentials were replaced", slog.Any("error", err))
+	}
+}
 
 // settle ends a record that was met past a limit, so that moving the clock back
 // or lengthening a limit later does not revive it.
 func (m *Manager) settle(ctx context.Context, rec *Record, reason Reason) {
-	_, err := m.end(ctx, End{SID: rec.SID, KeepLinked: true, Reason: reason, By: "system"})
+	e := End{SID: rec.SID, KeepLinked: true, Reason: reason, By: "system"}
+	var err error
+	switch reason {
+	case ReasonIdle, ReasonExpired, ReasonRevokedAll:
+		_, err = m.write(ctx, e) // every node judges limits and fences by itself
+	default:
+		_, err = m.end(ctx, e)
+	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		m.log.LogAttrs(ctx, slog.LevelWarn, "ending an expired session failed; it stays refused", slog.String("sid", rec.SID.String()), slog.Any("error", err))
 	}

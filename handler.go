@@ -26,7 +26,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &sessionContext{Context: r.Context(), request: r}
 		s := &c.session
-		s.manager, s.now = m, m.now()
+		s.manager, s.now, s.mayHold = m, m.now(), m.cfg.AllowLocal
 		if err := m.recognise(w, r, s); err != nil {
 			m.refused(r, s, err)
 			m.WriteError(w, r, err)
@@ -71,6 +71,9 @@ func (m *Manager) recognise(w http.ResponseWriter, r *http.Request, s *Session) 
 		m.event(withSource(r, m), audit.CookieAmbiguous, nil, func(e *audit.Event) { e.Reason = status.String() })
 		m.count("cookie", status.String())
 	}
+	if s.held != nil {
+		return nil // the store is away, and what came before a login with it
+	}
 	if s.rec == nil {
 		var err error
 		if s.anon, s.pre, err = m.readPre(r.Context(), r, s.now); err != nil {
@@ -106,6 +109,11 @@ func (m *Manager) recogniseHeader(r *http.Request, fields []string, s *Session) 
 		if err := m.checkBearer(r.Context(), text, s); err != nil {
 			return err
 		}
+		if s.held != nil {
+			// A token without a record would be taken for a program's.
+			s.claims, s.heldClaims = nil, s.claims
+			return nil
+		}
 		m.arrived(r, s)
 		return nil
 	case strings.EqualFold(scheme, "DPoP"):
@@ -119,10 +127,12 @@ func (m *Manager) recogniseHeader(r *http.Request, fields []string, s *Session) 
 }
 
 func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text string, s *Session) error {
-	rec, err := m.checkHandle(r.Context(), text, s.now)
+	rec, err := m.checkHandle(r.Context(), text, s)
 	if err == nil {
-		s.rec, s.via = rec, ChannelCookie
-		m.arrived(r, s)
+		s.via = ChannelCookie
+		if s.rec = rec; rec != nil {
+			m.arrived(r, s)
+		}
 		return nil
 	}
 	refused, _ := errors.AsType[*Refused](err)
@@ -150,28 +160,20 @@ func superseded(e *Refused) bool {
 }
 
 // checkHandle judges the value of a session cookie.
-func (m *Manager) checkHandle(ctx context.Context, text string, now Time) (*Record, error) {
+func (m *Manager) checkHandle(ctx context.Context, text string, s *Session) (*Record, error) {
 	h, err := m.keys.openHandle(text)
 	if err != nil {
 		return nil, &Refused{Cause: CauseForged}
 	}
-	rec, err := m.store.Get(ctx, h.sid)
-	if errors.Is(err, ErrNotFound) {
-		return nil, refuse(CauseUnknown, h.sid)
-	}
-	if err != nil {
-		return nil, unavailable("reading a session", err)
-	}
-	if err := m.alive(ctx, rec, now); err != nil {
-		return nil, err
-	}
-	if h.generation != rec.Generation {
-		return nil, refuse(CauseOldGeneration, h.sid)
-	}
-	if rec.Channel != ChannelCookie || !rec.Handle.fits(h.digest) {
-		return nil, refuse(CauseMismatch, h.sid)
-	}
-	return rec, nil
+	return m.judged(ctx, h.sid, s, func(rec *Record) error {
+		if h.generation != rec.Generation {
+			return refuse(CauseOldGeneration, h.sid)
+		}
+		if rec.Channel != ChannelCookie || !rec.Handle.fits(h.digest) {
+			return refuse(CauseMismatch, h.sid)
+		}
+		return nil
+	})
 }
 
 // alive is [usable] that also writes down an end by a limit, or a fence, the

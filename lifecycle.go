@@ -301,6 +301,9 @@ func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, er
 	for _, old := range ended {
 		m.endedEvent(ctx, old)
 	}
+	if len(ended) > 0 {
+		m.tellNodes(ctx)
+	}
 	if rec.State == StateLive {
 		m.event(ctx, audit.SessionCreated, rec, func(e *audit.Event) {
 			e.Methods = rec.Methods
@@ -371,7 +374,7 @@ func (m *Manager) before(ctx context.Context, r *http.Request) (b before, err er
 		return b, nil
 	}
 	if text, status := cookie.Read(r.Header, m.cookies.session.Name, cookieLimits); status == cookie.One {
-		switch rec, err := m.checkHandle(ctx, text, m.now()); {
+		switch rec, err := m.checkHandle(ctx, text, &Session{now: m.now()}); {
 		case err == nil:
 			b.sid = rec.SID
 		case CauseOf(err) == CauseStore:

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -112,13 +113,34 @@ type Config struct {
 	// ForgetAfter is how long an ended record is kept for display, 24 h if zero.
 	ForgetAfter time.Duration
 
+	// RevocationBound is how long after an end anybody may still go by what was
+	// before: other nodes with their near caches, and verifiers, if they cannot be
+	// reached. Nodes and verifiers that can be reached hear of it at once. From
+	// 100 ms to a minute, 2 s if zero; the same on all nodes of a store.
+	RevocationBound time.Duration
+
+	// NearCacheSize is how many records of a store that is another process are
+	// kept in this one, so that a check costs no round trip: 65536 if zero, none
+	// if negative. They count only while [Manager.Run] runs.
+	NearCacheSize int
+
+	// AllowLocal lets routes say that they take what was last known of a session
+	// while the store cannot be asked, see [Local]. A request whose session only
+	// such a route would take is nobody's until one does.
+	AllowLocal bool
+
+	// Feed tells followers of this process what was revoked. Nil: there are none.
+	Feed Feed
+
 	// ShortenAddresses keeps only the network of a client's address (/24, /48)
 	// in records.
 	ShortenAddresses bool
 }
 
 // TokenKeys is what the manager needs of signing keys: a [token.KeySet]
-// or one's own.
+// or one's own. If it has a method Reload() error, as a KeySet does, that is
+// called when another node has withdrawn a key, so that this one signs with the
+// next.
 type TokenKeys interface {
 	token.SigningKeys
 	token.VerifyKeys
@@ -146,7 +168,10 @@ type ClientLimits struct {
 // Manager keeps sessions in a [Store]. Make one with [New]; its methods are
 // safe for concurrent use.
 type Manager struct {
-	store      Store
+	store      Store         // with the outage policy, and the near cache kept in step
+	guard      *outageStore  // the outage policy, nil for a volatile store
+	node       *node         // nil if the store cannot do with several
+	near       *near         // nil if the store is not distant
 	epochs     Epochs        // the store's ability, nil if it has none
 	ended      atomic.Uint64 // the epoch this process raised last, for want of that
 	volatile   bool
@@ -215,7 +240,11 @@ func New(store Store, cfg Config) (*Manager, error) {
 		m.cfg.Audit = audit.Discard{}
 	}
 	if !m.volatile { // a volatile store never waits, and a timer costs more than its answer
-		m.store = &outageStore{Store: store, timeout: m.cfg.StoreTimeout, now: m.cfg.Now, log: m.log, count: m.count}
+		m.guard = &outageStore{Store: store, timeout: m.cfg.StoreTimeout, now: m.cfg.Now, log: m.log, count: m.count}
+		m.store = m.guard
+	}
+	if err := m.prepareNode(store); err != nil {
+		return nil, err
 	}
 	if err := m.prepareKeys(); err != nil {
 		return nil, err
@@ -271,6 +300,13 @@ func (m *Manager) prepareTokens() error {
 	for _, a := range m.cfg.Audiences {
 		if a == "" || strings.ContainsAny(a, " \t\r\n") {
 			return fmt.Errorf("lanyard: Config.Audiences: %q is not an audience: no blanks, not empty", a)
+		}
+	}
+	if keys, ok := m.cfg.TokenKeys.(interface{ Reload() error }); ok && m.node != nil {
+		m.node.keys.reload = func() {
+			if err := keys.Reload(); err != nil {
+				m.log.Error("reading the signing keys again, of which one was withdrawn, failed; tokens signed with it are refused", slog.Any("error", err))
+			}
 		}
 	}
 	var err error
@@ -382,9 +418,21 @@ func (m *Manager) count(name, outcome string) {
 }
 
 // Run does the background work until ctx ends: it ends sessions whose limits
-// passed and removes what nobody needs. Run it once per process; several
+// passed, removes what nobody needs, and follows the store's revocations. Run it once per process; several
 // processes on one store do not disturb each other. It returns ctx's error.
 func (m *Manager) Run(ctx context.Context) error {
+	if m.node != nil {
+		var following sync.WaitGroup
+		defer following.Wait()
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		following.Go(func() {
+			if err := m.node.run(ctx, m.cfg.Rand); err != nil && ctx.Err() == nil {
+				m.log.LogAttrs(ctx, slog.LevelError, "following the revocations failed; every check asks the store", slog.Any("error", err))
+			}
+		})
+	}
 	const every = 15 * time.Second
 	t := time.NewTicker(every)
 	defer t.Stop()

@@ -26,6 +26,10 @@ type Need struct {
 	// carries the rights of its person and is not asked.
 	Scope string
 
+	// Freshness says how new what is known of the session must be. Only
+	// [Manager.Require] looks at it: [Session.Meets] has nobody to ask.
+	Freshness Freshness
+
 	// Programs also lets in programs with a token of their own.
 	Programs bool
 }
@@ -42,7 +46,11 @@ func (m *Manager) Require(need Need, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := From(r.Context())
-		if err := s.Meets(need); err != nil {
+		err := m.freshen(r, s, need.Freshness)
+		if err == nil {
+			err = s.Meets(need)
+		}
+		if err != nil {
 			s.Reject()
 			m.refused(r, s, err)
 			m.WriteError(w, r, err)

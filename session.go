@@ -22,7 +22,13 @@ type Session struct {
 	touch   touchState
 	stored  Time // LastActive as the store has it
 	passive bool
-	now     Time
+	near    bool    // rec comes from the near cache, without application data
+	mayHold bool    // the request passes a handler, where routes say what they take
+	held    *Record // good by what was last known, for routes that take that
+	away    error   // why the store did not say
+
+	heldClaims *token.Claims // of held
+	now        Time
 }
 
 // nobody is what [From] returns outside of a [Manager.Handler].

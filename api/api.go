@@ -149,17 +149,17 @@ type AdminRevokeRequest struct {
 	Subject string `json:"subject,omitempty"`
 	All     bool   `json:"all,omitempty"`
 	KID     string `json:"kid,omitempty"`
-	Mode    string `json:"mode,omitempty"` // "fast", the default
+	Mode    string `json:"mode,omitempty"` // "fast", the default, or "strict"
 	Reason  string `json:"reason,omitempty"`
 }
 
 // AdminRevoked says what a revocation did and whom it waited for.
 type AdminRevoked struct {
 	Ended      int      `json:"ended"`
-	Cursor     string   `json:"cursor"`
-	WaitedMS   int64    `json:"waited_ms"`
-	WaitedFor  []string `json:"waited_for"`
-	NotCovered []string `json:"not_covered"`
+	Cursor     string   `json:"cursor"`      // its place on the feed of revocations
+	WaitedMS   int64    `json:"waited_ms"`   // for others, once it was stored
+	WaitedFor  []string `json:"waited_for"`  // nodes, and with mode strict verifiers, that were not there at once
+	NotCovered []string `json:"not_covered"` // verifiers with routes without a bound: those may accept until a token expires
 }
 
 // User is a user of the built-in directory.

@@ -71,16 +71,21 @@ func keysRotate() *cobra.Command {
 
 func keysWithdraw() *cobra.Command {
 	cmd := &cobra.Command{Use: "withdraw KID", Short: "take a key back at once: every token under it is refused",
-		Long:    "Takes a key back that may be in wrong hands. This server refuses every token under it from now on, nodes that share the keys within a minute. If it was the key that signs, its replacement signs at once. Sessions live on: clients come back with their refresh token or cookie.",
+		Long:    "Takes a key back that may be in wrong hands. This server refuses every token under it from now on, nodes and verifiers that follow the feed as soon as they hear of it; --strict waits for them. If it was the key that signs, its replacement signs at once. Sessions live on: clients come back with their refresh token or cookie.",
 		Example: "  lanyard keys withdraw KID", Args: exactly(1)}
 	adminFlags(cmd)
+	strict := cmd.Flags().Bool("strict", false, "wait until no verifier accepts its tokens any more, at most the revocation bound")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; a key id that starts with a dash goes behind two: %s -- KID", err, cmd.CommandPath())
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return withCaller(cmd, func(c *caller) error {
 			var out api.Keys
-			if err := c.call(cmd.Context(), "POST", "/v1/admin/keys/"+url.PathEscape(args[0])+"/withdraw", nil, &out); err != nil {
+			mode := "fast"
+			if *strict {
+				mode = "strict"
+			}
+			if err := c.call(cmd.Context(), "POST", "/v1/admin/keys/"+url.PathEscape(args[0])+"/withdraw?mode="+mode, nil, &out); err != nil {
 				return fmt.Errorf("key %s: %w", args[0], err)
 			}
 			return show(cmd, out.Keys, func(w io.Writer) { keysTable(w, out.Keys) })

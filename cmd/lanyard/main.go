@@ -76,7 +76,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		serveCommand(), usersCommand(), sessionsCommand(), clientsCommand(), keysCommand(), tokenCommand(),
+		serveCommand(), usersCommand(), sessionsCommand(), clientsCommand(), keysCommand(), tokenCommand(), canaryCommand(),
 		migrateCommand(), backupCommand(), restoreCommand(), verifyAuditCommand(), versionCommand(),
 	)
 	return root

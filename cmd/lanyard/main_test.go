@@ -22,6 +22,10 @@ var binary string
 var postgresServer engines.SharedPostgres
 
 func TestMain(m *testing.M) {
+	if settings, ok := os.LookupEnv(serviceVar); ok {
+		fmt.Fprintln(os.Stderr, serveOrders(settings))
+		os.Exit(1)
+	}
 	code := buildAndRun(m)
 	if err := postgresServer.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

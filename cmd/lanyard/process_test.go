@@ -112,10 +112,15 @@ func launchAs(program []string, data string, args ...string) (*process, error) {
 	p.cmd = exec.Command(line[0], line[1:]...)
 	p.cmd.Env = environment()
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.log.File
+	return p, p.begin()
+}
+
+// begin starts the program and returns when it is ready or gone.
+func (p *process) begin() error {
 	// A test that dies must not leave its servers behind.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		p.cmd.Wait()
@@ -126,15 +131,15 @@ func launchAs(program []string, data string, args ...string) (*process, error) {
 	for {
 		if m := readyLine.FindStringSubmatch(p.out.String()); m != nil {
 			p.url = m[1]
-			return p, nil
+			return nil
 		}
 		select {
 		case <-p.out.wrote:
 		case <-p.exited:
-			return p, nil
+			return nil
 		case <-limit:
 			p.cmd.Process.Kill()
-			return nil, errors.New("the server was not ready in time:\n" + p.log.String())
+			return errors.New("the server was not ready in time:\n" + p.log.String())
 		}
 	}
 }
@@ -147,6 +152,14 @@ func start(t testing.TB, data string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.attend(t)
+	return p
+}
+
+// attend expects a program that has come up, and kills it when the test ends, if
+// it still runs.
+func (p *process) attend(t testing.TB) {
+	t.Helper()
 	if p.url == "" {
 		t.Fatalf("the server stopped with code %d:\n%s", p.code, p.log)
 	}
@@ -157,7 +170,6 @@ func start(t testing.TB, data string, args ...string) *process {
 			t.Errorf("the server has a data race:\n%s", p.log)
 		}
 	})
-	return p
 }
 
 // refused starts a server that must not come up, and returns its exit code and

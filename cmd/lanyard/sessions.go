@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -149,7 +151,7 @@ func sessionsRevoke() *cobra.Command {
 	}
 	adminFlags(cmd)
 	f := filterFlags(cmd)
-	strict := cmd.Flags().Bool("strict", false, "wait until nobody accepts the sessions any more")
+	strict := cmd.Flags().Bool("strict", false, "wait until no verifier accepts the sessions any more, at most the revocation bound")
 	all := cmd.Flags().Bool("all", false, "everybody's sessions")
 	reason := cmd.Flags().String("reason", "", "why, for the audit trail")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -162,40 +164,74 @@ func sessionsRevoke() *cobra.Command {
 			return usage("name a SID, or filters such as --subject, or --all: one of the three")
 		}
 		return withCaller(cmd, func(c *caller) error {
-			ended, err := revoke(cmd, c, args, chosen, f, *all, mode, *reason)
+			out, err := revoke(cmd, c, args, chosen, f, *all, mode, *reason)
 			if err != nil {
 				return err
 			}
-			return show(cmd, api.Revoked{Ended: ended}, func(w io.Writer) { fmt.Fprintf(w, "ended %d\n", ended) })
+			return show(cmd, out, func(w io.Writer) {
+				fmt.Fprintf(w, "ended %d\n", out.Ended)
+				if *strict {
+					waited(w, &out)
+				}
+			})
 		})
 	}
 	return cmd
 }
 
-func revoke(cmd *cobra.Command, c *caller, args []string, chosen url.Values, f *filters, all bool, mode, reason string) (int, error) {
-	var out api.AdminRevoked
+// waited tells whom a strict revocation waited for.
+func waited(w io.Writer, out *api.AdminRevoked) {
+	fmt.Fprintf(w, "waited %d ms", out.WaitedMS)
+	if len(out.WaitedFor) > 0 {
+		fmt.Fprintf(w, " for %s", strings.Join(out.WaitedFor, ", "))
+	}
+	fmt.Fprintln(w, "; no verifier accepts it any more")
+	if len(out.NotCovered) > 0 {
+		fmt.Fprintf(w, "except on routes without a bound, which may until a token expires: %s\n", strings.Join(out.NotCovered, ", "))
+	}
+}
+
+func revoke(cmd *cobra.Command, c *caller, args []string, chosen url.Values, f *filters, all bool, mode, reason string) (out api.AdminRevoked, err error) {
 	if len(args) == 1 {
 		if _, err := lanyard.ParseSID(args[0]); err != nil {
-			return 0, usage("%q is not a SID; lanyard sessions list shows them", args[0])
+			return out, usage("%q is not a SID; lanyard sessions list shows them", args[0])
 		}
-		err := c.call(cmd.Context(), "DELETE", "/v1/admin/sessions/"+args[0]+"?mode="+mode+"&reason="+url.QueryEscape(reason), nil, &out)
-		if err != nil {
-			return 0, fmt.Errorf("session %s: %w", args[0], err)
+		if out, err = endSession(cmd, c, args[0], mode, reason); err != nil {
+			return out, fmt.Errorf("session %s: %w", args[0], err)
 		}
-		return out.Ended, nil
+		return out, nil
 	}
 	// By subject alone, or for all, one step ends them and whatever begins
 	// meanwhile; other filters end what they list.
 	if all || len(chosen) == 1 && f.subject != "" {
 		in := api.AdminRevokeRequest{Subject: f.subject, All: all, Mode: mode, Reason: reason}
 		err := c.call(cmd.Context(), "POST", "/v1/admin/revoke", in, &out)
-		return out.Ended, err
+		return out, err
 	}
-	total := 0
-	err := f.each(cmd, c, func(s api.Session) error {
-		err := c.call(cmd.Context(), "DELETE", "/v1/admin/sessions/"+s.SID+"?mode="+mode+"&reason="+url.QueryEscape(reason), nil, &out)
-		total += out.Ended
+	out.WaitedFor, out.NotCovered = []string{}, []string{}
+	err = f.each(cmd, c, func(s api.Session) error {
+		one, err := endSession(cmd, c, s.SID, mode, reason)
+		out.Ended += one.Ended
+		out.Cursor = cmp.Or(one.Cursor, out.Cursor)
+		out.WaitedMS += one.WaitedMS
+		out.WaitedFor, out.NotCovered = more(out.WaitedFor, one.WaitedFor), more(out.NotCovered, one.NotCovered)
 		return err
 	})
-	return total, err
+	return out, err
+}
+
+// endSession ends one session.
+func endSession(cmd *cobra.Command, c *caller, sid, mode, reason string) (out api.AdminRevoked, err error) {
+	err = c.call(cmd.Context(), "DELETE", "/v1/admin/sessions/"+sid+"?mode="+mode+"&reason="+url.QueryEscape(reason), nil, &out)
+	return out, err
+}
+
+// more adds the names that are not there yet.
+func more(names, further []string) []string {
+	for _, n := range further {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
 }

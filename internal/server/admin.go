@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -202,22 +203,22 @@ func (s *Server) adminShow(w http.ResponseWriter, r *http.Request) {
 	}{s.adminView(v), apiEvents(events)})
 }
 
-// mode reads how far a revocation shall wait. Strict mode needs the revocation
-// feed, which this version does not have: it says so instead of pretending.
-func mode(word string) error {
+// mode reads how far a revocation shall wait.
+func mode(word string) (strict bool, err error) {
 	switch word {
 	case "", "fast":
-		return nil
+		return false, nil
 	case "strict":
-		return &badRequest{http.StatusServiceUnavailable, "strict_unavailable", "mode strict cannot be promised by this version: there is no revocation feed yet. Nothing was ended; use mode fast.", nil}
+		return true, nil
 	}
-	return bad("mode must be fast or strict.")
+	return false, bad("mode must be fast or strict.")
 }
 
 func (s *Server) adminEnd(w http.ResponseWriter, r *http.Request) {
 	sid, err := pathSID(r)
+	strict := false
 	if err == nil {
-		err = mode(r.URL.Query().Get("mode"))
+		strict, err = mode(r.URL.Query().Get("mode"))
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -236,7 +237,7 @@ func (s *Server) adminEnd(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	out, err := s.revoke(r, lanyard.End{SID: sid}, reason)
+	out, err := s.revoke(r, lanyard.End{SID: sid, Reason: endReason(v.Subject(), reason)}, strict, reason)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -254,7 +255,7 @@ func (s *Server) mayTouch(ctx context.Context, v *lanyard.Session) error {
 }
 
 // revokeStarted ends the sessions of a subject that one backend started.
-func (s *Server) revokeStarted(r *http.Request, c *directory.Client, subject, why string) (out api.AdminRevoked, err error) {
+func (s *Server) revokeStarted(r *http.Request, c *directory.Client, subject string, strict bool, why string) (out api.AdminRevoked, err error) {
 	out = api.AdminRevoked{WaitedFor: []string{}, NotCovered: []string{}}
 	q := lanyard.Query{Subject: subject, Client: c.ID, LiveAt: lanyard.TimeOf(s.now()), Limit: 1000}
 	for {
@@ -263,12 +264,14 @@ func (s *Server) revokeStarted(r *http.Request, c *directory.Client, subject, wh
 			return out, err
 		}
 		for _, v := range list {
-			one, err := s.revoke(r, lanyard.End{SID: v.SID()}, why)
+			one, err := s.revoke(r, lanyard.End{SID: v.SID()}, strict, why)
 			if err != nil && !errors.Is(err, lanyard.ErrNotFound) {
 				return out, err
 			}
 			out.Ended += one.Ended
 			out.Cursor = cmp.Or(one.Cursor, out.Cursor)
+			out.WaitedMS += one.WaitedMS
+			out.WaitedFor, out.NotCovered = union(out.WaitedFor, one.WaitedFor), union(out.NotCovered, one.NotCovered)
 		}
 		if q.After = next; next == "" {
 			return out, nil
@@ -277,17 +280,21 @@ func (s *Server) revokeStarted(r *http.Request, c *directory.Client, subject, wh
 }
 
 // revoke ends what e names on behalf of an administrator, and reports it.
-func (s *Server) revoke(r *http.Request, e lanyard.End, why string) (api.AdminRevoked, error) {
-	start := s.now()
-	e.Reason, e.By = lanyard.ReasonAdmin, who(r.Context()).name
-	live := s.live(r.Context(), e)
-	done, err := s.m.Revoke(s.withSource(r), e)
-	if err != nil {
-		return api.AdminRevoked{}, err
+func (s *Server) revoke(r *http.Request, e lanyard.End, strict bool, why string) (api.AdminRevoked, error) {
+	e.By = who(r.Context()).name
+	if e.Reason == "" {
+		e.Reason = lanyard.ReasonAdmin
 	}
+	live := s.live(r.Context(), e)
+	done, err := s.m.Revoke(s.withSource(r), e, strict)
+	if err != nil && done.Cursor == "" {
+		return api.AdminRevoked{}, notRevoked(err)
+	}
+	// From here on it has ended, whether everybody has noticed or not.
+	s.noteWait(e, strict, &done, err)
 	ended := len(done.Records) + live
 	if e.All {
-		if err := s.keepEpoch(r.Context(), done.Epoch); err != nil {
+		if err := s.keepEpoch(context.WithoutCancel(r.Context()), done.Epoch); err != nil {
 			s.log.Error("the new epoch could not be noted beside the keys; a restored backup could be put below it", "error", err)
 		}
 		// Everything is fenced already; ending the records one by one, with
@@ -301,11 +308,36 @@ func (s *Server) revoke(r *http.Request, e lanyard.End, why string) (api.AdminRe
 			}
 		})
 	}
-	s.adminEvent(r, audit.Event{Subject: e.Subject, SID: e.SID.String(), Reason: why, Attrs: map[string]string{"action": "revoke", "ended": strconv.Itoa(ended)}})
+	attrs := map[string]string{"action": "revoke", "ended": strconv.Itoa(ended)}
+	if strict {
+		attrs["mode"] = "strict"
+		attrs["waited_ms"] = strconv.FormatInt(done.Waited.For.Milliseconds(), 10)
+	}
+	s.adminEvent(r, audit.Event{Subject: e.Subject, SID: e.SID.String(), Reason: why, Attrs: attrs})
+	if err != nil {
+		return api.AdminRevoked{}, notRevoked(err)
+	}
+	return revoked(ended, &done), nil
+}
+
+// revoked is the answer to a revocation.
+func revoked(ended int, done *lanyard.Revoked) api.AdminRevoked {
 	return api.AdminRevoked{
-		Ended: ended, Cursor: done.Cursor, WaitedMS: s.now().Sub(start).Milliseconds(),
-		WaitedFor: []string{}, NotCovered: []string{},
-	}, nil
+		Ended: ended, Cursor: done.Cursor, WaitedMS: done.Waited.For.Milliseconds(),
+		WaitedFor: union(nil, done.Waited.Who), NotCovered: union(nil, done.Waited.NotCovered),
+	}
+}
+
+// union adds names that are not there yet. It returns no nil, which JSON would
+// show as null.
+func union(names, more []string) []string {
+	out := append([]string{}, names...)
+	for _, n := range more {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // live counts what a revocation of everything is about to end.
@@ -341,7 +373,8 @@ func (s *Server) adminRevoke(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, bad("The member \"reason\" may have 200 bytes at most."))
 		return
 	}
-	if err := mode(in.Mode); err != nil {
+	strict, err := mode(in.Mode)
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -352,15 +385,7 @@ func (s *Server) adminRevoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if in.KID != "" {
-		if err := s.withdraw(r, in.KID); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, api.AdminRevoked{WaitedFor: []string{}, NotCovered: []string{}})
-		return
-	}
-	if c := who(r.Context()).client; c != nil && !c.MayAdminister {
-		out, err := s.revokeStarted(r, c, in.Subject, in.Reason)
+		out, err := s.withdraw(r, in.KID, strict)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -368,7 +393,16 @@ func (s *Server) adminRevoke(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, out)
 		return
 	}
-	out, err := s.revoke(r, lanyard.End{Subject: in.Subject, All: in.All}, in.Reason)
+	if c := who(r.Context()).client; c != nil && !c.MayAdminister {
+		out, err := s.revokeStarted(r, c, in.Subject, strict, in.Reason)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, out)
+		return
+	}
+	out, err := s.revoke(r, lanyard.End{Subject: in.Subject, All: in.All}, strict, in.Reason)
 	if err != nil {
 		s.fail(w, r, err)
 		return

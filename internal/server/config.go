@@ -65,8 +65,12 @@ type Config struct {
 	retryWindowGiven    bool
 }
 
-// defaultBound is the revocation bound that the contract names.
-const defaultBound = 2 * time.Second
+// The revocation bound that the contract names, and what can be chosen.
+const (
+	defaultBound = 2 * time.Second
+	minBound     = 100 * time.Millisecond
+	maxBound     = time.Minute
+)
 
 // MarkGiven tells a duration that was set to zero from one that was not set, for
 // the settings where zero means something.
@@ -140,8 +144,8 @@ func (c Config) resolve(actual net.Addr) (*resolved, error) {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return nil, wrong("log-format", "%q is not text or json", c.LogFormat)
 	}
-	if c.RevocationBound != defaultBound {
-		return nil, wrong("revocation-bound", "%v cannot be promised by this version, which has no revocation feed yet; leave it out", c.RevocationBound)
+	if c.RevocationBound < minBound || c.RevocationBound > maxBound {
+		return nil, wrong("revocation-bound", "%v is not between %v and %v", c.RevocationBound, minBound, maxBound)
 	}
 	return r, nil
 }

@@ -51,6 +51,7 @@ func TestEveryWrongSettingIsNamed(t *testing.T) {
 		{"more than the profile allows", "idle-timeout", func(c *Config) { c.Profile = "aal2"; c.IdleTimeout = 2 * time.Hour }},
 		{"longer than the profile allows", "absolute-timeout", func(c *Config) { c.Profile = "aal2"; c.AbsoluteTimeout = 25 * time.Hour }},
 		{"a negative number of sessions", "max-sessions", func(c *Config) { c.MaxSessions = -1 }},
+		{"a revocation bound too short to keep", "revocation-bound", func(c *Config) { c.RevocationBound = 99 * time.Millisecond }},
 		{"a revocation bound of nothing", "revocation-bound", func(c *Config) { c.RevocationBound = 0 }},
 		{"a revocation bound of an hour", "revocation-bound", func(c *Config) { c.RevocationBound = time.Hour }},
 		{"a cookie name that is none", "cookie-name", func(c *Config) { c.CookieName = "a b" }},

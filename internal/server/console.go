@@ -111,9 +111,11 @@ func (s *Server) sessionPage(w http.ResponseWriter, r *http.Request, status int,
 		Page: s.base(w, r), Session: s.row(v, lanyard.From(r.Context()).SID()),
 		AuthTime: v.AuthTime(), Methods: v.Methods(), Class: v.Class(), Generation: int(v.Generation()),
 		IdleExpires: v.IdleExpiresAt(), AbsoluteExpires: v.ExpiresAt(), Origin: v.Origin().String(),
-		UserAgent: v.Device().UserAgent, Reason: reason, Problem: problem,
+		UserAgent: v.Device().UserAgent, Reason: reason, Problem: problem, Bound: s.cfg.RevocationBound,
 	}
-	view.Notice = notice(r)
+	if view.Notice = notice(r); r.URL.Query().Get("done") == "waited" && v.EndReason() != "" {
+		view.Notice = s.waitedNotice(sid)
+	}
 	if why := v.EndReason(); why != "" {
 		view.Ended = &web.Ending{At: v.EndedAt(), Reason: reasonText(string(why)), By: v.EndedBy()}
 	}
@@ -185,11 +187,19 @@ func (s *Server) consoleEnd(w http.ResponseWriter, r *http.Request) {
 		s.sessionPage(w, r, http.StatusBadRequest, reason, "Say why, in up to 200 characters. It goes into the audit trail.")
 		return
 	}
-	if _, err := s.revoke(r, lanyard.End{SID: sid}, reason); err != nil {
+	strict, err := mode(form["mode"])
+	if err == nil {
+		_, err = s.revoke(r, lanyard.End{SID: sid}, strict, reason)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.see(w, r, "/console/sessions/"+sid.String()+"?done=ended")
+	done := "ended"
+	if strict {
+		done = "waited"
+	}
+	s.see(w, r, "/console/sessions/"+sid.String()+"?done="+done)
 }
 
 func (s *Server) consoleUsers(w http.ResponseWriter, r *http.Request) {
@@ -355,7 +365,7 @@ func (s *Server) consoleWithdraw(w http.ResponseWriter, r *http.Request) {
 		s.keysPage(w, r, http.StatusBadRequest, web.ConsoleKeysView{ProblemKID: kid, Problem: "Type the key's id to withdraw it."})
 		return
 	}
-	if err := s.withdraw(r, kid); err != nil {
+	if _, err := s.withdraw(r, kid, false); err != nil {
 		s.fail(w, r, err)
 		return
 	}

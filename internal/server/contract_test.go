@@ -163,7 +163,8 @@ func (d *description) check(method, path string, a *answer) (problems []string) 
 	}
 	kind, params, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	content, ok := r.Content[kind]
-	if err != nil || !ok || params["charset"] != "utf-8" {
+	binary := kind == "application/octet-stream"
+	if err != nil || !ok || !binary && params["charset"] != "utf-8" {
 		return append(problems, fmt.Sprintf("the content type is %q, want one of %v with charset", a.header.Get("Content-Type"), slices.Collect(maps.Keys(r.Content))))
 	}
 	if method == "HEAD" || !strings.HasSuffix(kind, "json") {

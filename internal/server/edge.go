@@ -229,14 +229,24 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if b, ok := errors.AsType[*badRequest](err); ok {
 		if b.cause != nil {
+			if lanyard.CauseOf(b.cause) == lanyard.CauseStore {
+				s.metrics.Count("store", "failed")
+			}
 			s.log.LogAttrs(r.Context(), slog.LevelError, "a request was only partly carried out", slog.String("code", b.code), slog.Any("error", b.cause),
 				slog.String("request_id", lanyard.RequestID(r.Context())))
+		}
+		if b.status == http.StatusServiceUnavailable {
+			setRetryAfter(w.Header(), time.Second)
 		}
 		s.problem(w, r, b.status, b.code, b.message)
 		return
 	}
 	if p, ok := errors.AsType[*password.Problem](err); ok {
 		s.problem(w, r, http.StatusBadRequest, "password_refused", p.Message)
+		return
+	}
+	if errors.Is(err, lanyard.ErrNotSettled) {
+		s.fail(w, r, notRevoked(err))
 		return
 	}
 	if refused, ok := errors.AsType[*lanyard.Refused](err); ok {

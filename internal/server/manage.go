@@ -255,7 +255,11 @@ func (s *Server) rotate(r *http.Request) (token.KeyInfo, error) {
 }
 
 func (s *Server) adminWithdraw(w http.ResponseWriter, r *http.Request) {
-	if err := s.withdraw(r, r.PathValue("kid")); err != nil {
+	strict, err := mode(r.URL.Query().Get("mode"))
+	if err == nil {
+		_, err = s.withdraw(r, r.PathValue("kid"), strict)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -264,18 +268,25 @@ func (s *Server) adminWithdraw(w http.ResponseWriter, r *http.Request) {
 
 // withdraw takes a signing key back: refused here at once, and announced on the
 // feed for everybody else.
-func (s *Server) withdraw(r *http.Request, kid string) error {
+func (s *Server) withdraw(r *http.Request, kid string, strict bool) (out api.AdminRevoked, err error) {
 	if !slices.ContainsFunc(s.keys.List(s.now()), func(k token.KeyInfo) bool { return k.ID == kid }) {
-		return &badRequest{http.StatusNotFound, "not_found", "There is no such key.", nil}
+		return out, &badRequest{http.StatusNotFound, "not_found", "There is no such key.", nil}
 	}
 	if err := s.keys.Withdraw(kid); err != nil {
-		return err
+		return out, err
 	}
-	if err := s.m.AnnounceKey(r.Context(), kid, lanyard.EndOptions{Reason: lanyard.ReasonAdmin, By: who(r.Context()).name}); err != nil {
-		return err
-	}
+	// Taken back it is, from here on; the rest is who has heard of it.
 	s.adminEvent(r, audit.Event{Name: audit.KeyWithdrawn, Attrs: map[string]string{"kid": kid}})
-	return nil
+	e := lanyard.End{Key: kid, Reason: lanyard.ReasonAdmin, By: who(r.Context()).name}
+	done, err := s.m.Revoke(r.Context(), e, strict)
+	if done.Cursor != "" {
+		s.noteWait(e, strict, &done, err)
+	}
+	if err != nil {
+		return out, &badRequest{http.StatusServiceUnavailable, "temporarily_unavailable",
+			"The key is withdrawn here, but whether each node and verifier has noticed is not known. Withdraw it again to wait for them.", err}
+	}
+	return revoked(0, &done), nil
 }
 
 func apiClient(c directory.Client) api.OAuthClient {

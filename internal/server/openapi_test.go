@@ -114,7 +114,7 @@ func references(v any) (out []string) {
 //
 // req: LOGIN-14
 func TestEveryOperationAnswersAsDescribed(t *testing.T) {
-	x := newSite(t, func(c *Config) { c.Audience = []string{"orders"}; c.AdminListen = "127.0.0.1:0" })
+	x := newLiveSite(t, func(c *Config) { c.Audience = []string{"orders"}; c.AdminListen = "127.0.0.1:0" })
 	x.http = x.client(x.back.Listener.Addr().String()) // this address serves all of them
 	called, makers, known := map[string]bool{}, map[string]bool{}, map[lanyard.SID]bool{}
 	note := func(id string) {
@@ -205,6 +205,12 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	do("adminClients", "GET", "/v1/admin/clients", nil, root)
 	do("adminRemoveClient", "DELETE", "/v1/admin/clients/reports", nil, root)
 	do("adminAudit", "GET", "/v1/admin/audit?limit=1000", nil, root)
+
+	follower := basicAuth("follower", x.program(directory.Client{ID: "follower", MayFollow: true}))
+	do("followRevocations", "GET", "/v1/revocations?after=elsewhere", nil, follower)
+	do("revocationSnapshot", "GET", "/v1/revocations/snapshot", nil, follower)
+	do("acknowledgeRevocations", "POST", "/v1/revocations/ack", map[string]any{"follower": "f", "cursor": x.snapshotCursor(follower)}, follower)
+	do("adminVerifiers", "GET", "/v1/admin/verifiers?canary=1", nil, root)
 
 	if want := map[string]bool{"login": true, "redeem": true, "adminStart": true}; !maps.Equal(makers, want) {
 		t.Errorf("sessions are made by %v, want %v", makers, want)

@@ -383,7 +383,7 @@ func (s *Server) recent(w http.ResponseWriter, r *http.Request, action string) b
 
 func pendingOf(path, action string, form map[string]string) []web.Field {
 	fields := []web.Field{{Name: pendingPath, Value: path}, {Name: "pending_action", Value: action}}
-	for _, name := range []string{"reason", "confirm", "name"} {
+	for _, name := range []string{"reason", "confirm", "name", "mode"} {
 		if v, ok := form[name]; ok {
 			fields = append(fields, web.Field{Name: name, Value: v})
 		}

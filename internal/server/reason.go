@@ -22,6 +22,7 @@ var reasonWords = map[lanyard.Reason]string{
 	lanyard.ReasonDisabled:        "user disabled",
 	lanyard.ReasonRevokedAll:      "everything was revoked",
 	lanyard.ReasonTokenRevoked:    "its client revoked a token",
+	canaryReason:                  "a canary that measures the lag",
 	lanyard.ReasonRestored:        "older than the last restored backup",
 }
 

@@ -93,6 +93,11 @@ func (s *Server) adminEndpoints() []endpoint {
 		{"POST /v1/admin/clients", s.adminAddClient, admin},
 		{"DELETE /v1/admin/clients/{id}", s.adminRemoveClient, admin},
 		{"GET /v1/admin/audit", s.adminAudit, admin},
+		{"GET /v1/admin/verifiers", s.adminVerifiers, admin},
+
+		{"GET /v1/revocations", s.feedStream, ownLogin},
+		{"GET /v1/revocations/snapshot", s.feedSnapshot, ownLogin},
+		{"POST /v1/revocations/ack", s.feedAck, ownLogin},
 
 		{"GET /console", s.consoleSessions, adminPage},
 		{"GET /console/sessions/{sid}", s.consoleSession, adminPage},
@@ -105,6 +110,7 @@ func (s *Server) adminEndpoints() []endpoint {
 		{"GET /console/keys", s.consoleKeys, adminPage},
 		{"POST /console/keys/rotate", s.consoleRotate, adminPage},
 		{"POST /console/keys/{kid}/withdraw", s.consoleWithdraw, adminPage},
+		{"GET /console/revocation", s.consoleRevocation, adminPage},
 		{"GET /console/audit", s.consoleAudit, adminPage},
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-go/lanyard/internal/directory"
 	"github.com/lanyard-go/lanyard/internal/web"
 	"github.com/lanyard-go/lanyard/password"
+	"github.com/lanyard-go/lanyard/revocation/publish"
 	"github.com/lanyard-go/lanyard/store/sqlite"
 	"github.com/lanyard-go/lanyard/token"
 )
@@ -54,6 +55,9 @@ type Server struct {
 	metrics   *metrics
 	places    *places
 	limits    *rateLimits
+	feed      *publish.Feed
+	followers *followers
+	waits     waits
 	handler   http.Handler
 	admin     http.Handler
 	local     http.Handler
@@ -168,6 +172,9 @@ func (s *Server) openManager(ctx context.Context) error {
 		return fmt.Errorf("opening the signing keys: %w", err)
 	}
 	s.metrics = newMetrics(s)
+	if err := s.openFeed(); err != nil {
+		return err
+	}
 	s.m, err = lanyard.New(s.store, lanyard.Config{
 		Issuer: s.cfg.issuer, Audiences: s.cfg.Audience, Policy: s.cfg.policy,
 		Keys: secrets.keys, TokenKeys: s.keys,
@@ -181,6 +188,7 @@ func (s *Server) openManager(ctx context.Context) error {
 		Passive: passive, Subject: s.subject, Client: s.clientLimits, ResourceMetadata: s.cfg.issuer + resourcePath,
 		Audit:  audit.Multi(audit.BestEffort(s.trail, s.sinkFailed), audit.Slog(s.log)),
 		Logger: s.log, Metrics: s.metrics, Now: s.now, ShortenAddresses: s.cfg.ShortenAddresses,
+		RevocationBound: s.cfg.RevocationBound, Feed: s.feed,
 	})
 	if err != nil {
 		return managerSetting(err)
@@ -215,7 +223,7 @@ func (s *Server) raiseEpoch(ctx context.Context) error {
 func managerSetting(err error) error {
 	for field, setting := range map[string]string{
 		"Config.Issuer": "issuer", "Config.Audiences": "audience", "Config.Cookie": "cookie-name",
-		"Config.TrustedOrigins": "trusted-origin",
+		"Config.TrustedOrigins": "trusted-origin", "Config.RevocationBound": "revocation-bound",
 	} {
 		if rest, ok := cutField(err.Error(), field); ok {
 			return wrong(setting, "%s", rest)

@@ -25,11 +25,37 @@ import (
 	"github.com/lanyard-go/lanyard/password"
 )
 
-// clock is a time source that only the test moves.
-type clock struct{ ms atomic.Int64 }
+// clock is a time source that only the test moves, unless it is a real one:
+// deadlines of connections are by the machine's clock.
+type clock struct {
+	ms   atomic.Int64
+	real bool
+}
 
-func (c *clock) Now() time.Time          { return time.UnixMilli(c.ms.Load()).UTC() }
+func (c *clock) Now() time.Time {
+	if c.real {
+		return time.Now()
+	}
+	return time.UnixMilli(c.ms.Load()).UTC()
+}
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// strictly lets the clock run while do waits for leases to run out.
+func (x *site) strictly(do func() *answer) *answer {
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				x.clock.advance(10 * time.Millisecond)
+			}
+		}
+	}()
+	return do()
+}
 
 // site is a server that listens, with users ada and bob and the administrator
 // root.
@@ -74,6 +100,27 @@ var testDrivers = Drivers{SQLite: func(dsn string) (*sql.DB, error) { return sql
 // newSite opens a server with the settings that change makes of the defaults.
 func newSite(t *testing.T, change ...func(*Config)) *site {
 	t.Helper()
+	c := &clock{}
+	c.ms.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
+	return openSite(t, c, change...)
+}
+
+// newLiveSite is one that goes by the machine's clock and follows its own feed.
+func newLiveSite(t *testing.T, change ...func(*Config)) *site {
+	t.Helper()
+	x := openSite(t, &clock{real: true}, change...)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { x.s.m.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	for state, _ := x.s.m.Node(); state.Lease == 0; state, _ = x.s.m.Node() {
+		time.Sleep(time.Millisecond)
+	}
+	return x
+}
+
+func openSite(t *testing.T, clock *clock, change ...func(*Config)) *site {
+	t.Helper()
 	cfg := defaults(t.TempDir())
 	for _, c := range change {
 		c(&cfg)
@@ -82,8 +129,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &site{t: t, clock: &clock{}, known: &lockedLog{}}
-	x.clock.ms.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
+	x := &site{t: t, clock: clock, known: &lockedLog{}}
 	x.s, err = Open(t.Context(), cfg, Options{Drivers: testDrivers, Now: x.clock.Now, Addr: l.Addr(), Logs: x.known})
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +152,7 @@ func newSite(t *testing.T, change ...func(*Config)) *site {
 	}
 	x.http = x.client(l.Addr().String())
 	t.Cleanup(func() {
+		x.s.Drain() // streams stay open until then
 		x.http.CloseIdleConnections()
 		x.front.Close()
 		if x.back != nil {

@@ -26,6 +26,8 @@ type ConsoleSessionView struct {
 	// History is the audit trail of this session, newest first.
 	History []AuditEvent
 
+	Bound time.Duration // the longest time that revoking and waiting takes
+
 	// Reason and Problem bring back a refused revoke form.
 	Reason, Problem string
 }

@@ -136,7 +136,7 @@ func each(t *testing.T, f func(t *testing.T, s state, page []element)) {
 
 func newPages(t *testing.T) *Pages {
 	t.Helper()
-	p, err := New(Config{Tabs: []Tab{{"Health", HealthPath}}})
+	p, err := New(Config{Tabs: []Tab{{"Lab", "/console/lab"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

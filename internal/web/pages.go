@@ -21,7 +21,7 @@ type Config struct {
 	ServiceName string
 
 	// Tabs are sections of the console beside the ones this package has, in order, for pages the caller serves
-	// itself or with [Pages.ConsoleHealth].
+	// itself.
 	Tabs []Tab
 
 	// ReportURI is where browsers send reports of blocked content (CSP report-to and report-uri). It is a path on
@@ -32,7 +32,7 @@ type Config struct {
 // Tab is one section of the console.
 type Tab struct {
 	Label string // shown to people
-	Path  string // absolute path on this server, such as "/console/health"
+	Path  string // absolute path on this server, such as "/console/lab"
 }
 
 // Pages renders the pages. It is immutable after New and safe for concurrent use.

@@ -118,7 +118,7 @@ func targets() *http.ServeMux {
 		"GET /console", "GET /console/sessions/{sid}", "POST /console/sessions/{sid}/end",
 		"GET /console/users", "POST /console/users", "POST /console/users/{name}/disable", "POST /console/users/{name}/enable", "POST /console/users/{name}/reset",
 		"GET /console/keys", "POST /console/keys/rotate", "POST /console/keys/{kid}/withdraw",
-		"GET /console/audit", "GET /console/health",
+		"GET /console/revocation", "GET /console/audit", "GET /console/lab",
 	} {
 		mux.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
 	}

@@ -13,7 +13,7 @@ var preview = flag.String("preview", "", "write every page in its states, with t
 // TestPreview renders every state, and with -preview leaves the result as files to be served from the
 // directory and looked at.
 func TestPreview(t *testing.T) {
-	p, err := New(Config{Tabs: []Tab{{"Health", HealthPath}}})
+	p, err := New(Config{Tabs: []Tab{{"Lab", "/console/lab"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

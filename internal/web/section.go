@@ -8,6 +8,7 @@ func consoleTabs() []Tab {
 		{Label: "Sessions", Path: "/console"},
 		{Label: "Users", Path: "/console/users"},
 		{Label: "Keys", Path: "/console/keys"},
+		{Label: "Revocation", Path: "/console/revocation"},
 		{Label: "Audit", Path: "/console/audit"},
 	}
 }

@@ -213,5 +213,5 @@ func TestHostileTextStaysText(t *testing.T) {
 	sameShape(t, "users", p.ConsoleUsers, func(v *ConsoleUsersView) { v.Users[0].Self = false }, func(v *ConsoleUsersView) { v.Users[0] = UserRow{Name: v.NextURL() + v.NewName} })
 	sameShape(t, "keys", p.ConsoleKeys, func(v *ConsoleKeysView) { v.Problem = "" })
 	sameShape(t, "audit", p.ConsoleAudit)
-	sameShape(t, "health", p.ConsoleHealth)
+	sameShape(t, "revocation", p.ConsoleRevocation)
 }

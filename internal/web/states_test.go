@@ -130,8 +130,8 @@ func adminStates() []state {
 	audit := func(name string, v ConsoleAuditView) state {
 		return state{name: name, signed: true, render: func(p *Pages, w io.Writer) error { return p.ConsoleAudit(w, v) }}
 	}
-	health := func(name string, v ConsoleHealthView) state {
-		return state{name: name, signed: true, render: func(p *Pages, w io.Writer) error { return p.ConsoleHealth(w, v) }}
+	revocation := func(name string, v ConsoleRevocationView) state {
+		return state{name: name, signed: true, render: func(p *Pages, w io.Writer) error { return p.ConsoleRevocation(w, v) }}
 	}
 	day := 24 * time.Hour
 	all := rows()
@@ -148,12 +148,33 @@ func adminStates() []state {
 		{KID: "k-2026-10-a", Algorithm: "ES256", State: "verifying", Created: ago(42 * day), Until: in(5 * time.Minute)},
 		{KID: "k-2026-09-a", Algorithm: "EdDSA", State: "withdrawn", Created: ago(72 * day), Until: ago(50 * day)},
 	}
-	one := ConsoleSessionView{Page: admin(), Session: all[1], AuthTime: ago(6 * day), Methods: []string{"pwd", "otp"}, Class: "aal2", Generation: 3, IdleExpires: in(13 * day), AbsoluteExpires: in(24 * day), Origin: all[0].SID, LinkedSIDs: []string{all[2].SID}, UserAgent: "lanyard-go/1.0 (go1.26)", History: events()}
+	one := ConsoleSessionView{Page: admin(), Bound: 2 * time.Second, Session: all[1], AuthTime: ago(6 * day), Methods: []string{"pwd", "otp"}, Class: "aal2", Generation: 3, IdleExpires: in(13 * day), AbsoluteExpires: in(24 * day), Origin: all[0].SID, LinkedSIDs: []string{all[2].SID}, UserAgent: "lanyard-go/1.0 (go1.26)", History: events()}
 	over := one
 	over.Ended = &Ending{At: ago(30 * time.Second), Reason: "reuse of a refresh token", By: "lanyard"}
-	bare := ConsoleSessionView{Page: admin(), Session: SessionRow{SID: "x", Subject: "ada", Channel: "cookie"}}
+	bare := ConsoleSessionView{Page: admin(), Bound: 2 * time.Second, Session: SessionRow{SID: "x", Subject: "ada", Channel: "cookie"}}
 	refused := one
 	refused.Problem = "Say why: a reason is needed."
+	ms := time.Millisecond
+	lately := ConsoleRevocationView{
+		Page: admin(), Bound: 2 * time.Second, Lease: 1700 * ms, Age: 300 * ms,
+		Now: Lag{4 * ms, 19 * ms, 24 * ms, 31}, Hour: Lag{5 * ms, 38 * ms, 1900 * ms, 1204},
+		Followers: []FollowerRow{
+			{Name: "orders-1", Client: "orders", Fresh: true, Seen: ago(time.Second), Lag: Lag{3 * ms, 17 * ms, 24 * ms, 602}},
+			{Name: "gateway-eu-west-2", Client: "gateway", Fresh: true, Local: true, Behind: 2, Seen: ago(time.Second), Lag: Lag{8 * ms, 63 * ms, 1900 * ms, 602}},
+			{Name: "reports", Client: "reports", Seen: ago(14 * time.Second)},
+		},
+		Nodes: []NodeRow{{Name: "6e0d9ba1c9b06f3b9f4c2d6c8f0f51aa", Running: true, InStep: true, Followers: 5}, {Name: "a1b06f3b9f4c2d6c8f0f51aa6e0d9bc9", Running: true}, {Name: "0f51aa6e0d9ba1c9b06f3b9f4c2d6c8f"}},
+		Waits: []WaitRow{
+			{At: ago(3 * time.Minute), What: "session 06h0dedv6ruupepmfvbeq0e1bo", Took: 2 * time.Second, WaitedFor: []string{"reports", "gateway-eu-west-2"}, NotCovered: []string{"gateway-eu-west-2"}, Settled: true},
+			{At: ago(50 * time.Minute), What: "ada", Took: 9 * ms},
+		},
+	}
+	for i := 59; i >= 0; i-- {
+		if i%7 != 3 {
+			d := time.Duration(2+i*i%13) * ms
+			lately.Plot = append(lately.Plot, LagMinute{i, Lag{d, 4 * d, time.Duration(5+i%50/49*150) * d, 20}})
+		}
+	}
 	overview := &Overview{Live: 1284, Cookie: 951, Token: 333, Bound: 702, Verifiers: 6, Fresh: 6, LagP99: 38 * time.Millisecond}
 	return []state{
 		sessions("console", ConsoleSessionsView{Page: admin(), Rows: all, Next: "abc", Overview: overview}),
@@ -173,7 +194,7 @@ func adminStates() []state {
 		keys("console-keys-empty", ConsoleKeysView{Page: admin()}),
 		audit("console-audit", ConsoleAuditView{Page: admin(), Events: events(), Next: "n"}),
 		audit("console-audit-empty", ConsoleAuditView{Page: admin()}),
-		health("console-health", ConsoleHealthView{Page: admin(), Bound: 2 * time.Second, Lag: &Lag{P50: 9 * time.Millisecond, P99: 38 * time.Millisecond, P999: 410 * time.Millisecond, Samples: 5120}, Followers: []FollowerRow{{"node-1", "node", "fresh", ago(time.Second)}, {"orders", "verifier", "stale", ago(40 * time.Second)}}, Checks: []HealthCheck{{"Session store", true, "SQLite, synchronous=FULL"}, {"Audit file", false, "The disk is full: no space left on device"}}}),
-		health("console-health-empty", ConsoleHealthView{Page: admin(), Bound: 2 * time.Second}),
+		revocation("console-revocation", lately),
+		revocation("console-revocation-empty", ConsoleRevocationView{Page: admin(), Bound: 2 * time.Second}),
 	}
 }

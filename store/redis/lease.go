@@ -36,10 +36,9 @@ func (s *Store) DropLease(ctx context.Context, node, value string) error {
 // Leases implements [lanyard.Leaser]. All leases are in the first partition. The
 // incarnation is that of the server which has it: its run id, which is drawn at
 // each start, and its replication id, which is drawn at each promotion. It sees
-// a restart, a failover and, in a Cluster, a move of the slot. It does not see
-// what happens to the other servers of a Cluster, which have no leases: entries
-// of the feed that such a server loses are lost whoever waits. Nor does it see
-// that the server which answers was replaced and does not know it yet; how long
+// a restart, a failover and, in a Cluster, a move of the slot. What
+// happens to the other servers of a Cluster, which have no leases but entries of
+// the feed, is what [Store.Incarnation] sees. It does not see that the server which answers was replaced and does not know it yet; how long
 // that can last is what min-replicas-to-write bounds. Data that were put in the
 // place of these while the server ran give [ErrLost].
 func (s *Store) Leases(ctx context.Context) (leases map[string]string, incarnation string, err error) {

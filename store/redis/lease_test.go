@@ -230,3 +230,39 @@ func TestAServerThatHidesItsIncarnationGivesNone(t *testing.T) {
 		t.Error(fmt.Sprint("beside the error there are ", leases, word))
 	}
 }
+
+// A shard that has no leases has entries of the feed, which its failover may lose.
+func TestTheIncarnationOfAClusterIsThatOfEachShard(t *testing.T) {
+	cluster := engines.RedisClusterOf(t, 3, 1)
+	s := newStore(t, connect(t, cluster.URL()), "lanyard")
+	whole := func() string {
+		word, err := s.Incarnation(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return word
+	}
+	first := whole()
+	if again := whole(); again != first {
+		t.Fatalf("the incarnation is %q and then %q", first, again)
+	}
+	_, leases := held(t, s)
+	slot := cluster.Nodes[0].Command(t, "CLUSTER", "KEYSLOT", "lanyard:{00}:m")
+	for _, node := range cluster.Nodes {
+		if !strings.Contains(node.Command(t, "ROLE"), "master") || node.Command(t, "CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
+			continue
+		}
+		promote(t, cluster.ReplicaOf(t, node))
+		break
+	}
+	eventually(t, 30*time.Second, func(context.Context) error {
+		word, err := s.Incarnation(ctx)
+		if err == nil && word == first {
+			err = errors.New("another shard failed over, and the incarnation is as before")
+		}
+		return err
+	})
+	if _, word, err := s.Leases(ctx); err != nil || word != leases {
+		t.Errorf("the incarnation of the leases is %q, %v, want %q: another shard's was meant to change", word, err, leases)
+	}
+}
