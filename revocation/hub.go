@@ -33,7 +33,8 @@ type HubConfig struct {
 	// MaxFollowers bounds those served at once, 10 000 if zero; others get 503.
 	MaxFollowers int
 	// Ring is how many batches are kept for followers that come back or are slow,
-	// 4096 if zero. Whoever is further behind takes a snapshot.
+	// 4096 if zero, and up to a quarter more. Whoever is further behind takes a
+	// snapshot.
 	Ring int
 	// Logger gets what operators need to know. Nil discards it.
 	Logger *slog.Logger
@@ -151,6 +152,9 @@ func (h *Hub) Append(entries []Entry, cursor string) error {
 	defer h.mu.Unlock()
 	last := h.last()
 	if last != nil && frame == nil {
+		if last.latest != last.cursor {
+			delete(h.numbers, last.latest)
+		}
 		last.latest = cursor
 		h.numbers[cursor] = last.number
 		return nil
@@ -163,8 +167,8 @@ func (h *Hub) Append(entries []Entry, cursor string) error {
 	}
 	h.ring = append(h.ring, next)
 	h.numbers[cursor] = next.number
-	if len(h.ring) > h.cfg.Ring+1 {
-		h.forget(len(h.ring) - h.cfg.Ring - 1)
+	if len(h.ring) > h.cfg.Ring+h.cfg.Ring/4 { // not each time: it copies
+		h.forget(len(h.ring) - h.cfg.Ring)
 	}
 	close(h.wake)
 	h.wake = make(chan struct{})
@@ -192,11 +196,9 @@ func (h *Hub) sweep() {
 
 // forget drops the oldest n places.
 func (h *Hub) forget(n int) {
-	oldest := h.ring[n].number
-	for cursor, number := range h.numbers {
-		if number < oldest {
-			delete(h.numbers, cursor)
-		}
+	for _, p := range h.ring[:n] {
+		delete(h.numbers, p.cursor)
+		delete(h.numbers, p.latest)
 	}
 	h.ring = append(h.ring[:0:0], h.ring[n:]...)
 }

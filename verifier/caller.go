@@ -11,8 +11,22 @@ import (
 // Caller is who makes a request, as its access token says. The zero Caller is
 // nobody. It is read-only and safe for concurrent use.
 type Caller struct {
-	claims *token.Claims // nil for nobody
-	now    func() time.Time
+	claims   *token.Claims // nil for nobody
+	verifier *Verifier
+	// raw is the token, for asking the issuer about it; nil where nobody is asked.
+	// It is behind a pointer so that no way of printing a Caller shows it.
+	raw *string
+	// undecided is who this nobody may be: his token is good as far as is known
+	// here, but the feed is out of reach. Only routes that take him see him.
+	undecided *Caller
+}
+
+func (v *Verifier) caller(raw string, claims *token.Claims) *Caller {
+	c := &Caller{claims: claims, verifier: v}
+	if v.asker != nil {
+		c.raw = &raw
+	}
+	return c
 }
 
 // nobody and nothing are what a request without a token has; both are never
@@ -25,7 +39,10 @@ var (
 type callerKey struct{}
 
 // From returns the caller of the request. It is never nil: without a token, or
-// without a [Verifier.Handler] around, it is nobody.
+// without a [Verifier.Handler] around, it is nobody. While the revocation feed is
+// out of reach it is nobody too, but on routes that [Verifier.Require] has let him
+// through to; [Caller.Meets] and [Caller.Watch] of that nobody say that it cannot
+// be told.
 func From(ctx context.Context) *Caller {
 	if c, ok := ctx.Value(callerKey{}).(*Caller); ok {
 		return c

@@ -37,7 +37,25 @@ type Config struct {
 	// SkipRevocationCheck accepts a token until it expires, whatever has become
 	// of its session: a logout reaches this service minutes late.
 	SkipRevocationCheck bool
-	// Introspect asks the issuer about each token.
+	// Feed is where the issuer serves its revocation feed, such as
+	// https://app.example/v1/revocations; [Verifier.Run] follows it. Feeds are
+	// more of them, of nodes on one store, tried in turn. Https, or http on this
+	// machine.
+	Feed  string
+	Feeds []string
+	// Credentials prove this service to the issuer, by HTTP Basic: at the feed, and
+	// where it is asked about tokens.
+	Credentials Credentials
+	// FollowerName is how the issuer calls this process in metrics and in the
+	// answers of strict revocations: up to 64 letters, digits, "-", "_" and ".".
+	// No two processes share one. Empty means a random one.
+	FollowerName string
+	// AllowLocal lets routes ask for [Local]. The issuer is told, and strict
+	// revocations say that they do not cover this service.
+	AllowLocal bool
+
+	// Introspect asks the issuer about each token; together with Feed, only where
+	// a route wants [Live].
 	Introspect *Introspection
 	// Revocation tells of each token whether it was revoked meanwhile.
 	Revocation Revocation
@@ -50,8 +68,8 @@ type Config struct {
 	// metadata say, and those must name the issuer's own host.
 	JWKSURL string
 	// CacheTime is how long a fetched key set is used before it is fetched again,
-	// and so how long a key withdrawn by the issuer still counts here while the
-	// issuer answers; zero means 5 minutes. A shorter time in the issuer's
+	// and so, without Feed, how long a key withdrawn by the issuer still counts here
+	// while the issuer answers; zero means 5 minutes. A shorter time in the issuer's
 	// Cache-Control is honoured, down to 10 seconds.
 	CacheTime time.Duration
 	// MaxStale is how old a key set may become while the issuer gives no new one;
@@ -65,7 +83,8 @@ type Config struct {
 	// a minute.
 	Timeout time.Duration
 	// Transport carries the requests to the issuer. Nil means one of its own that
-	// demands TLS 1.2 and uses the proxy of the environment.
+	// demands TLS 1.2 and uses the proxy of the environment. It must not buffer
+	// answers, or the feed comes late.
 	Transport http.RoundTripper
 
 	// Resource is the https URL by which clients know this service. With it
@@ -114,10 +133,16 @@ func (c *Config) check() error {
 		return errors.New("verifier: Config.Issuer is required")
 	case c.Audience == "":
 		return errors.New("verifier: Config.Audience is required")
-	case c.SkipRevocationCheck && (c.Introspect != nil || c.Revocation != nil):
-		return errors.New("verifier: Config.SkipRevocationCheck: not together with Introspect or Revocation")
-	case !c.SkipRevocationCheck && c.Introspect == nil && c.Revocation == nil:
-		return errors.New("verifier: Config: say how ended sessions are noticed: set Introspect or Revocation, or SkipRevocationCheck to accept each token until it expires")
+	case c.SkipRevocationCheck && (c.Introspect != nil || c.Revocation != nil || len(c.feeds()) > 0):
+		return errors.New("verifier: Config.SkipRevocationCheck: not together with Feed, Introspect or Revocation")
+	case !c.SkipRevocationCheck && c.Introspect == nil && c.Revocation == nil && len(c.feeds()) == 0:
+		return errors.New("verifier: Config: say how ended sessions are noticed: set Feed, Introspect or Revocation, or SkipRevocationCheck to accept each token until it expires")
+	case len(c.feeds()) == 0 && c.FollowerName != "":
+		return errors.New("verifier: Config.FollowerName: only together with Feed")
+	case len(c.feeds()) == 0 && c.AllowLocal:
+		return errors.New("verifier: Config.AllowLocal: only together with Feed")
+	case (c.Credentials.ClientID == "") != (c.Credentials.Secret == ""):
+		return errors.New("verifier: Config.Credentials: both the client's id and its secret, or neither")
 	case c.Keys != nil && c.JWKSURL != "":
 		return errors.New("verifier: Config.JWKSURL: not together with Keys")
 	}
@@ -167,6 +192,29 @@ func (c *Config) check() error {
 		c.Now = time.Now
 	}
 	return nil
+}
+
+// feeds are all addresses of the feed.
+func (c *Config) feeds() []string {
+	if c.Feed == "" {
+		return c.Feeds
+	}
+	return append([]string{c.Feed}, c.Feeds...)
+}
+
+// introspection is how the issuer is asked, nil if there is no way.
+func (c *Config) introspection() *Introspection {
+	var in Introspection
+	switch {
+	case c.Introspect != nil:
+		in = *c.Introspect
+	case c.Credentials.ClientID == "" || c.Keys != nil || c.JWKSURL != "":
+		return nil // no credentials, or no metadata that say where
+	}
+	if in.Credentials == (Credentials{}) {
+		in.Credentials = c.Credentials
+	}
+	return &in
 }
 
 // isScope applies the grammar of RFC 6749 section 3.3.

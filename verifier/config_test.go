@@ -14,9 +14,9 @@ import (
 	"github.com/lanyard-go/lanyard/verifier"
 )
 
-type revocation func(*token.Claims) error
+type source func(*token.Claims) error
 
-func (f revocation) Check(_ context.Context, c *token.Claims) error { return f(c) }
+func (f source) Check(_ context.Context, c *token.Claims) error { return f(c) }
 
 // req: JWT-9, JWT-30
 func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
@@ -43,9 +43,30 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"an issuer that is no URL, with keys", func(c *verifier.Config) { c.Issuer, c.Keys = "id", i.keys }, ""},
 		{"nothing said of revocation", func(c *verifier.Config) { c.SkipRevocationCheck = false }, "how ended sessions are noticed"},
 		{"revocation skipped and asked for", func(c *verifier.Config) { c.Introspect = ask() }, "Config.SkipRevocationCheck: not together"},
-		{"revocation skipped and watched", func(c *verifier.Config) { c.Revocation = revocation(nil) }, "Config.SkipRevocationCheck: not together"},
+		{"revocation skipped and watched", func(c *verifier.Config) { c.Revocation = source(nil) }, "Config.SkipRevocationCheck: not together"},
 		{"revocation watched and asked for", func(c *verifier.Config) {
-			c.SkipRevocationCheck, c.Introspect, c.Revocation = false, ask(), revocation(nil)
+			c.SkipRevocationCheck, c.Introspect, c.Revocation = false, ask(), source(nil)
+		}, ""},
+		{"a feed", func(c *verifier.Config) { c.SkipRevocationCheck, c.Feed = false, "https://id.example/v1/revocations" }, ""},
+		{"feeds", func(c *verifier.Config) {
+			c.SkipRevocationCheck, c.Feeds = false, []string{"https://a.example/f", "https://b.example/f"}
+		}, ""},
+		{"a feed, a source of its own and a way to ask", func(c *verifier.Config) {
+			c.SkipRevocationCheck, c.Feed, c.Introspect, c.Revocation = false, "https://id.example/f", ask(), source(nil)
+		}, ""},
+		{"revocation skipped and followed", func(c *verifier.Config) { c.Feed = "https://id.example/f" }, "Config.SkipRevocationCheck: not together"},
+		{"a feed without TLS", func(c *verifier.Config) { c.SkipRevocationCheck, c.Feed = false, "http://id.example/f" }, "Config.Feed: revocation: FollowerConfig.Endpoints[0]: plain http"},
+		{"a second feed that is no URL", func(c *verifier.Config) {
+			c.SkipRevocationCheck, c.Feed, c.Feeds = false, "https://id.example/f", []string{"f"}
+		}, "Endpoints[1]: not an absolute URL"},
+		{"a follower's name with a blank", func(c *verifier.Config) {
+			c.SkipRevocationCheck, c.Feed, c.FollowerName = false, "https://id.example/f", "a b"
+		}, "FollowerConfig.Name"},
+		{"a follower's name without a feed", func(c *verifier.Config) { c.FollowerName = "a" }, "Config.FollowerName: only together with Feed"},
+		{"local routes without a feed", func(c *verifier.Config) { c.AllowLocal = true }, "Config.AllowLocal: only together with Feed"},
+		{"half of the credentials", func(c *verifier.Config) { c.Credentials.ClientID = "orders" }, "Config.Credentials: both"},
+		{"introspection with the service's credentials", func(c *verifier.Config) {
+			c.SkipRevocationCheck, c.Introspect, c.Credentials = false, &verifier.Introspection{}, ask().Credentials
 		}, ""},
 		{"keys and where they are", func(c *verifier.Config) { c.Keys, c.JWKSURL = i.keys, keysAddress }, "Config.JWKSURL: not together"},
 		{"a key set without TLS", func(c *verifier.Config) { c.JWKSURL = "http://id.example/k" }, "Config.JWKSURL: plain http"},

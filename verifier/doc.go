@@ -11,9 +11,16 @@
 // by package token, the same code with which the issuer judges its own.
 //
 // A signed token says nothing about a logout that came after it. So a
-// configuration has to say how ended sessions are noticed: by asking the issuer
-// ([Config.Introspect]), by a source of revocations ([Config.Revocation]), or not
+// configuration has to say how ended sessions are noticed: by the issuer's feed
+// ([Config.Feed]), by asking it about each token ([Config.Introspect]), by a
+// source of revocations of your own ([Config.Revocation]), or not
 // at all before the token expires ([Config.SkipRevocationCheck]).
+//
+// The best way is to follow the issuer's revocation feed ([Config.Feed]): a
+// session that has ended is refused within milliseconds without asking anybody,
+// and past the issuer's revocation bound nothing is accepted while the feed is
+// out of reach. Routes say in [Need.Freshness] if they want more or less, and
+// [Caller.Watch] ends connections that stay open.
 //
 // Whatever cannot be found out, because the issuer cannot be reached for too
 // long or answers nonsense, leads to 503 and never to a request let through.

@@ -69,6 +69,7 @@ var refusedToken = regexp.MustCompile(`msg="request refused" cause=bad_token err
 // address lets in nobody too, and must not take a forger for that.
 func (b *besieged) present(raw string) (answer, cause string) {
 	b.t.Helper()
+	synctest.Wait() // a fetch that has landed logs so
 	b.log.Reset()
 	for _, path := range []string{"/me", "/open", "/programs"} {
 		w := call(b.service, path, "Bearer "+raw)

@@ -14,9 +14,14 @@ import (
 // A request without one goes on as nobody: [Verifier.Require] guards what needs
 // somebody. A token that does not hold is answered here, with 401, and with 503
 // while it cannot be judged.
+//
+// While the revocation feed is out of reach for longer than the bound, every
+// token is one that cannot be judged. Only if there are routes that take one all
+// the same, because of [Config.AllowLocal] or of a Require with [Live], a request
+// goes on: as that of nobody, and Require answers 503 where it needs more.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := v.Check(r.Context(), r.Header)
+		c, err := v.recognise(r.Context(), r.Header)
 		if err != nil {
 			v.LogRefused(r.Context(), nil, err)
 			v.WriteError(w, err)

@@ -118,7 +118,7 @@ func TestOneAnswerForAllBadTokens(t *testing.T) {
 		var log bytes.Buffer
 		cfg := i.config()
 		cfg.SkipRevocationCheck = false
-		cfg.Revocation = revocation(func(c *token.Claims) error {
+		cfg.Revocation = source(func(c *token.Claims) error {
 			if c.Subject == "gone" {
 				return verifier.ErrRevoked
 			}
@@ -220,7 +220,7 @@ func TestTroubleIs503AndNeverLetsThrough(t *testing.T) {
 	down.down.Store(true)
 	blind := i.config()
 	blind.SkipRevocationCheck = false
-	blind.Revocation = revocation(func(*token.Claims) error { return http.ErrHandlerTimeout })
+	blind.Revocation = source(func(*token.Claims) error { return http.ErrHandlerTimeout })
 	for name, v := range map[string]*verifier.Verifier{"no keys": open(t, down.config()), "no news of revocations": open(t, blind)} {
 		w := call(v.Handler(next), "/", good)
 		if w.Code != 503 || w.Header().Get("Retry-After") != "1" || w.Header().Get("WWW-Authenticate") != "" || reached {
@@ -240,7 +240,7 @@ func TestOutsideOfAHandlerNobodyIsRecognised(t *testing.T) {
 		t.Errorf("status %d", w.Code)
 	}
 	c := verifier.From(t.Context())
-	if c == nil || c.SignedIn() || c.Program() || c.Subject() != "" || c.Claims() == nil || c.HasScope("") || c.Meets(verifier.Need{MaxAge: time.Hour}) == nil {
+	if c == nil || c.SignedIn() || c.Program() || c.Subject() != "" || c.Claims() == nil || c.HasScope("") || c.Meets(t.Context(), verifier.Need{MaxAge: time.Hour}) == nil {
 		t.Errorf("nobody is %+v", c)
 	}
 }

@@ -22,7 +22,8 @@ type Introspection struct {
 	// URL is the endpoint. Empty means what the issuer's metadata say; it is
 	// required together with Config.Keys or Config.JWKSURL.
 	URL string
-	// Credentials prove this service to the issuer, by HTTP Basic. Required.
+	// Credentials prove this service to the issuer, by HTTP Basic. Zero means
+	// Config.Credentials.
 	Credentials Credentials
 	// CacheFor is how long an answer is used again, and so how late the end of a
 	// session can be noticed; zero means 2 seconds, a negative value that every
@@ -55,8 +56,7 @@ type introspector struct {
 	slots   chan struct{}
 }
 
-func newIntrospector(cfg Config, client *http.Client, keys *source) (*introspector, error) {
-	in := *cfg.Introspect
+func newIntrospector(cfg Config, in Introspection, client *http.Client, keys *source) (*introspector, error) {
 	switch {
 	case in.URL == "" && (keys == nil || keys.metadata == ""):
 		return nil, errors.New("verifier: Config.Introspect.URL is required with Keys or JWKSURL")
@@ -106,6 +106,13 @@ func (i *introspector) check(ctx context.Context, raw string, c *token.Claims) e
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// anew is check by an answer to a question of its own, asked after the call.
+func (i *introspector) anew(ctx context.Context, raw string, c *token.Claims) error {
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	defer cancel()
+	return i.ask(ctx, raw, c)
 }
 
 func (i *introspector) ask(ctx context.Context, raw string, c *token.Claims) error {

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,37 +29,68 @@ type Need struct {
 	// Programs also lets in programs with a token of their own. Of them only
 	// Scope is demanded.
 	Programs bool
+
+	// Freshness is what has to be known about revocations. Zero: [Bounded].
+	Freshness Freshness
 }
 
 // Require lets requests through to next only if their caller has what the route
-// needs, and answers the others: 401 with a challenge (RFC 6750, RFC 9470), or
-// 403. It works inside a [Verifier.Handler]; outside of one nobody is recognised
+// needs, and answers the others: 401 with a challenge (RFC 6750, RFC 9470), 403,
+// or 503 while it cannot be told. It works inside a [Verifier.Handler]; outside of one nobody is recognised
 // and all are refused.
 func (v *Verifier) Require(need Need, next http.Handler) http.Handler {
+	if need.Freshness == Live {
+		v.live.Store(true)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := From(r.Context())
-		if err := c.Meets(need); err != nil {
-			v.LogRefused(r.Context(), c, err)
+		ctx := r.Context()
+		c := From(ctx)
+		if err := c.Meets(ctx, need); err != nil {
+			v.LogRefused(ctx, c, err)
 			v.WriteError(w, err)
 			return
+		}
+		if c.undecided != nil {
+			r = r.WithContext(WithCaller(ctx, c.undecided))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 // Meets returns nil if the caller has what need asks for, else a *[Refused] that
-// says what is missing.
-func (c *Caller) Meets(need Need) error {
+// says what is missing. It is judged by the revocation feed again, so a session
+// that has ended since the request came is refused. It waits for the network, as
+// long as ctx and [Introspection.Timeout] allow, for [Live] alone.
+func (c *Caller) Meets(ctx context.Context, need Need) error {
 	switch {
+	case c.undecided != nil:
+		return c.undecided.Meets(ctx, need)
 	case c.claims == nil:
 		return &Refused{Cause: CauseNone}
+	}
+	if err := c.verifier.heard(c.claims, need.Freshness); err != nil {
+		return err
+	}
+	if err := c.suffices(need); err != nil || need.Freshness != Live {
+		return err
+	}
+	raw := ""
+	if c.raw != nil {
+		raw = *c.raw
+	}
+	return c.verifier.ask(ctx, raw, c.claims, Live)
+}
+
+// suffices compares what the token says with what need asks for.
+func (c *Caller) suffices(need Need) error {
+	switch {
 	case c.Program():
 		if !need.Programs {
 			return &Refused{Cause: CauseProgram}
 		}
 		return c.meetsScope(need)
 	// A time that the token does not say is in the year 1, and too old.
-	case need.MaxAge != 0 && c.now().Sub(c.AuthTime()) >= need.MaxAge:
+	case need.MaxAge != 0 && c.verifier.cfg.Now().Sub(c.AuthTime()) >= need.MaxAge:
 		return &Refused{Cause: CauseStale, Need: need}
 	case len(need.Classes) > 0 && !slices.Contains(need.Classes, c.Class()):
 		return &Refused{Cause: CauseWeak, Need: need}

@@ -85,7 +85,8 @@ func (v *Verifier) LogRefused(ctx context.Context, c *Caller, err error) {
 	}
 	level := slog.LevelInfo
 	attrs := []slog.Attr{slog.String("cause", string(refused.Cause))}
-	if refused.Cause == CauseKeys || refused.Cause == CauseRevocation {
+	// That the feed is out of reach is logged once, by who follows it.
+	if (refused.Cause == CauseKeys || refused.Cause == CauseRevocation) && !isBlind(err) {
 		level = slog.LevelError
 	}
 	if refused.Err != nil {

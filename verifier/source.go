@@ -37,6 +37,7 @@ type source struct {
 	failed   time.Time
 	pause    time.Duration // after failed
 	asked    time.Time     // when an unknown key last set off a fetch
+	again    bool          // another fetch has to follow the one under way
 
 	lost bool // used by the one fetch: the last one failed, so places may be wrong
 }
@@ -145,6 +146,10 @@ func (s *source) land(f *flight, set *keySet, err error) {
 	}
 	f.err, s.flight = err, nil
 	close(f.done)
+	if s.again {
+		s.again = false
+		s.launch()
+	}
 	s.mu.Unlock()
 	switch {
 	case err != nil:
@@ -198,6 +203,18 @@ func (s *source) unknown(ctx context.Context, seen *keySet) (newer bool, err err
 		return false, err
 	}
 	return f.err == nil, f.err
+}
+
+// renew is called when the issuer has withdrawn a key. A set that has it is
+// fetched again, since its successor signs from now on.
+func (s *source) renew(kid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil {
+		s.again = true // what it brings may be as old
+	} else if _, ok := s.Lookup(kid); ok {
+		s.launch()
+	}
 }
 
 // run fetches whenever the set is due, until ctx ends.

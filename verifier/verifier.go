@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-go/lanyard/token"
@@ -18,8 +20,12 @@ type Verifier struct {
 	log      *slog.Logger
 	keys     *source // nil if Config.Keys was given
 	tokens   *token.Verifier
-	asker    *introspector // nil without Config.Introspect
+	feed     *feed         // nil without Config.Feed
+	asker    *introspector // nil if nobody can be asked
+	asks     bool          // about every token, not for Live alone
 	metadata string        // address of the service's own metadata, or empty
+	running  atomic.Bool
+	live     atomic.Bool // a route wants Live
 }
 
 // New checks the configuration and names the field that is wrong. It starts
@@ -39,9 +45,16 @@ func New(cfg Config) (*Verifier, error) {
 		}
 		keys = v.keys
 	}
-	if cfg.Introspect != nil {
+	if in := cfg.introspection(); in != nil {
 		var err error
-		if v.asker, err = newIntrospector(cfg, client, v.keys); err != nil {
+		if v.asker, err = newIntrospector(cfg, *in, client, v.keys); err != nil {
+			return nil, err
+		}
+		v.asks = cfg.Introspect != nil && len(cfg.feeds()) == 0
+	}
+	if len(cfg.feeds()) > 0 {
+		var err error
+		if v.feed, err = newFeed(cfg, v.keys); err != nil {
 			return nil, err
 		}
 	}
@@ -63,10 +76,21 @@ func New(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Run keeps the key set fresh until ctx ends, and then returns ctx's error. It is
-// optional: without it the key set is fetched when a request needs it, and now
-// and then a request waits for that.
+// Run follows the revocation feed and keeps the key set fresh until ctx ends, and
+// then returns ctx's error. With [Config.Feed] every token is answered with 503
+// while it does not run. Otherwise it is optional: without it the key set is
+// fetched when a request needs it, and now and then a request waits for that.
+// Only one Run goes on at a time.
 func (v *Verifier) Run(ctx context.Context) error {
+	if !v.running.CompareAndSwap(false, true) {
+		return errors.New("verifier: Run goes on already")
+	}
+	defer v.running.Store(false)
+	var all sync.WaitGroup
+	defer all.Wait()
+	if v.feed != nil {
+		all.Go(func() { v.feed.follower.Run(ctx) })
+	}
 	if v.keys != nil {
 		v.keys.run(ctx)
 	}
@@ -75,24 +99,50 @@ func (v *Verifier) Run(ctx context.Context) error {
 }
 
 // Ready returns nil if tokens can be judged now, after fetching the key set if
-// there is none or it is overdue. Its error says what is wrong with the issuer's
-// answers, for whoever starts or watches the service.
+// there is none or it is overdue, and after waiting for the revocation feed for as
+// long as [Config.Timeout] if need be. Its error says what is wrong, for whoever
+// starts or watches the service.
 func (v *Verifier) Ready(ctx context.Context) error {
-	if v.keys == nil {
-		return nil
+	if v.keys != nil {
+		if err := v.keys.ready(ctx); err != nil {
+			return err
+		}
 	}
-	return v.keys.ready(ctx)
+	if v.feed != nil {
+		return v.feed.ready(ctx, v.cfg.Timeout)
+	}
+	return nil
 }
 
 // Verify judges the text of a token: everything [token.Verifier.Verify] checks,
 // that the token is not bound to a key, and that it has not been revoked, as far
-// as the configuration says how to know. Every error is a *[Refused].
+// as the configuration says how to know. It is [Verifier.VerifyWith] of [Bounded].
 //
 // The claims are shared with other callers and read-only. A token seen before
 // costs no signature check and no allocation. Verify waits for the network only
 // where the key set is missing or overdue, where the key id is unknown, and for
-// introspection.
+// introspection; never for the feed. Every error is a *[Refused].
 func (v *Verifier) Verify(ctx context.Context, raw string) (*token.Claims, error) {
+	return v.VerifyWith(ctx, raw, Bounded)
+}
+
+// VerifyWith is [Verifier.Verify] where another freshness is wanted.
+func (v *Verifier) VerifyWith(ctx context.Context, raw string, f Freshness) (*token.Claims, error) {
+	c, err := v.genuine(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.heard(c, f); err != nil {
+		return nil, err
+	}
+	if err := v.ask(ctx, raw, c, f); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// genuine checks everything but what the feed and the issuer know.
+func (v *Verifier) genuine(ctx context.Context, raw string) (*token.Claims, error) {
 	c, err := v.signed(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -103,11 +153,6 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*token.Claims, error
 	}
 	if v.cfg.Revocation != nil {
 		if err := v.cfg.Revocation.Check(ctx, c); err != nil {
-			return nil, revocationRefusal(err)
-		}
-	}
-	if v.asker != nil {
-		if err := v.asker.check(ctx, raw, c); err != nil {
 			return nil, revocationRefusal(err)
 		}
 	}
@@ -151,7 +196,10 @@ func keysRefusal(err error) error {
 }
 
 func revocationRefusal(err error) error {
-	if errors.Is(err, ErrRevoked) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrRevoked):
 		return &Refused{Cause: CauseRevoked, Err: err}
 	}
 	if refused, ok := errors.AsType[*Refused](err); ok {
@@ -168,28 +216,82 @@ const retryAfter = time.Second
 // DPoP. Header names are in canonical form, as [http.Header] has them. Every
 // error is a *[Refused]; nothing has been logged or answered.
 func (v *Verifier) Check(ctx context.Context, h http.Header) (*Caller, error) {
+	raw, ok, err := credential(h)
+	if err != nil || !ok {
+		return nobody, err
+	}
+	c, err := v.Verify(ctx, raw)
+	if err != nil {
+		return nobody, err
+	}
+	return v.caller(raw, c), nil
+}
+
+// Admit is [Verifier.Check] and [Caller.Meets] in one, for servers other than
+// HTTP's: it returns the caller of a request that has what need asks for, and a
+// *[Refused] for any other, nobody included.
+func (v *Verifier) Admit(ctx context.Context, h http.Header, need Need) (*Caller, error) {
+	raw, ok, err := credential(h)
+	if err != nil {
+		return nobody, err
+	}
+	if !ok {
+		return nobody, &Refused{Cause: CauseNone}
+	}
+	claims, err := v.genuine(ctx, raw)
+	if err != nil {
+		return nobody, err
+	}
+	if need.Freshness != Live { // which Meets asks
+		if err := v.ask(ctx, raw, claims, need.Freshness); err != nil {
+			return nobody, err
+		}
+	}
+	c := v.caller(raw, claims)
+	if err := c.Meets(ctx, need); err != nil {
+		return nobody, err
+	}
+	return c, nil
+}
+
+// recognise is [Verifier.Check], but that it lets a caller pass undecided whom
+// only a feed out of reach keeps from being accepted, if there are routes that
+// take him.
+func (v *Verifier) recognise(ctx context.Context, h http.Header) (*Caller, error) {
+	c, err := v.Check(ctx, h)
+	if err == nil || !isBlind(err) || !v.cfg.AllowLocal && !v.live.Load() {
+		return c, err
+	}
+	raw, _, _ := credential(h)
+	claims, err := v.genuine(ctx, raw)
+	if err != nil {
+		return nobody, err
+	}
+	if err := v.heard(claims, Live); err != nil {
+		return nobody, err
+	}
+	return &Caller{undecided: v.caller(raw, claims)}, nil
+}
+
+// credential finds the token of a request; not ok if there is none.
+func credential(h http.Header) (raw string, ok bool, err error) {
 	fields := h["Authorization"]
 	switch len(fields) {
 	case 0:
-		return nobody, nil
+		return "", false, nil
 	case 1:
 	default:
-		return nil, &Refused{Cause: CauseAmbiguous}
+		return "", false, &Refused{Cause: CauseAmbiguous}
 	}
 	scheme, raw := cutScheme(fields[0])
 	switch scheme {
 	case schemeBearer:
 		if len(h["Dpop"]) > 0 {
-			return nil, &Refused{Cause: CauseAmbiguous}
+			return "", false, &Refused{Cause: CauseAmbiguous}
 		}
+		return raw, true, nil
 	case schemeDPoP:
-		return nil, &Refused{Cause: CauseBound}
-	default:
-		return nobody, nil
+		return "", false, &Refused{Cause: CauseBound}
 	}
-	c, err := v.Verify(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	return &Caller{claims: c, now: v.cfg.Now}, nil
+	return "", false, nil
 }

@@ -2,11 +2,13 @@
 // of `lanyard serve`, in a process of its own, with package verifier alone.
 //
 //	lanyard serve --audience orders
+//	lanyard clients add orders --follow --introspect --audience orders
+//	export ORDERS_CLIENT_ID=orders ORDERS_CLIENT_SECRET=...
 //	go run ./examples/orders -issuer http://localhost:8080 -audience orders
 //
-// With ORDERS_CLIENT_ID and ORDERS_CLIENT_SECRET in the environment it asks the
-// issuer whether a token's session still lives; without them it accepts a token
-// until it expires.
+// It follows the issuer's revocation feed, so a session that has ended is refused
+// within milliseconds. Without ORDERS_CLIENT_ID it accepts a token until it
+// expires.
 package main
 
 import (
@@ -34,12 +36,21 @@ type orders struct {
 }
 
 // routes serves the orders of whoever calls. A new one needs a person who has
-// signed in within ten minutes.
-func routes(v *verifier.Verifier) http.Handler {
+// signed in within ten minutes, and to delete all of them the issuer is asked.
+func routes(v *verifier.Verifier, asks bool) http.Handler {
 	o := &orders{list: make(map[string][]string)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", v.Require(verifier.Need{}, http.HandlerFunc(o.all)))
 	mux.Handle("POST /orders", v.Require(verifier.Need{MaxAge: 10 * time.Minute}, http.HandlerFunc(o.add)))
+	if asks {
+		mux.Handle("DELETE /orders", v.Require(verifier.Need{Freshness: verifier.Live}, http.HandlerFunc(o.clear)))
+	}
+	mux.Handle("GET /orders/events", v.Require(verifier.Need{}, http.HandlerFunc(o.events)))
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := v.Ready(r.Context()); err != nil {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+		}
+	})
 	mux.Handle(verifier.ResourceMetadataPath, v.ResourceMetadata())
 	return v.Handler(mux)
 }
@@ -65,6 +76,38 @@ func (o *orders) add(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
+func (o *orders) clear(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.list, verifier.From(r.Context()).Subject())
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// events tells how many orders there are, once a second, until the client goes or
+// the session ends.
+func (o *orders) events(w http.ResponseWriter, r *http.Request) {
+	c := verifier.From(r.Context())
+	ctx, stop := c.Watch(r.Context())
+	defer stop()
+	w.Header().Set("Content-Type", "text/event-stream")
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		o.mu.Lock()
+		n := len(o.list[c.Subject()])
+		o.mu.Unlock()
+		fmt.Fprintf(w, "data: %d\n\n", n)
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 func main() {
 	cfg := verifier.Config{Logger: slog.Default()}
 	flag.StringVar(&cfg.Issuer, "issuer", "http://localhost:8080", "whose tokens to take")
@@ -73,7 +116,8 @@ func main() {
 	flag.Parse()
 	id, secret := os.Getenv("ORDERS_CLIENT_ID"), os.Getenv("ORDERS_CLIENT_SECRET")
 	if id != "" {
-		cfg.Introspect = &verifier.Introspection{Credentials: verifier.Credentials{ClientID: id, Secret: secret}}
+		cfg.Feed = cfg.Issuer + "/v1/revocations"
+		cfg.Credentials = verifier.Credentials{ClientID: id, Secret: secret}
 	}
 	cfg.SkipRevocationCheck = id == ""
 	v, err := verifier.New(cfg)
@@ -88,7 +132,7 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("ready http://%s\n", l.Addr())
-	srv := &http.Server{Handler: routes(v), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: routes(v, id != ""), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { srv.Close() })
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)

@@ -115,7 +115,7 @@ func TestOrdersTakeTheTokensOfAServerInAnotherProcess(t *testing.T) {
 	if password == nil {
 		t.Fatalf("no password in %s", initial)
 	}
-	add := exec.CommandContext(t.Context(), lanyard, "clients", "add", "orders", "--introspect", "--audience", "orders", "--json", "--data", data)
+	add := exec.CommandContext(t.Context(), lanyard, "clients", "add", "orders", "--follow", "--introspect", "--audience", "orders", "--json", "--data", data)
 	add.Env = clean()
 	out, err := add.Output()
 	if err != nil {
@@ -139,6 +139,15 @@ func TestOrdersTakeTheTokensOfAServerInAnotherProcess(t *testing.T) {
 		}
 		return access
 	}
+	// Both answer 503 as long as they are not ready, which the first one is once it
+	// has reached the feed.
+	for over := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if res, _ := call(t, "GET", base+"/readyz", "", ""); res.StatusCode == 200 {
+			break
+		} else if time.Now().After(over) {
+			t.Fatalf("not ready: %d", res.StatusCode)
+		}
+	}
 	access := login("orders")
 	for _, at := range []string{base, careless} {
 		if res, _ := call(t, "POST", at+"/orders", access, `{"item":"tea"}`); res.StatusCode != 201 {
@@ -155,14 +164,36 @@ func TestOrdersTakeTheTokensOfAServerInAnotherProcess(t *testing.T) {
 		}
 	}
 
-	// A session that ended before the service has met it is refused at once by the
-	// one that asks.
+	if res, _ := call(t, "DELETE", base+"/orders", access, ""); res.StatusCode != 204 {
+		t.Errorf("a live route: %d", res.StatusCode)
+	}
+
+	// A session that has ended is refused, and its open stream is over, as soon as
+	// the feed says so, and by a live route at once.
 	gone := login("orders")
+	r, err := http.NewRequestWithContext(t.Context(), "GET", base+"/orders/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+gone)
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil || stream.StatusCode != 200 {
+		t.Fatalf("the stream: %v, %v", stream, err)
+	}
+	defer stream.Body.Close()
 	if res, _ := call(t, "POST", issuer+"/v1/logout", gone, ""); res.StatusCode != 204 {
 		t.Fatalf("logout: %d", res.StatusCode)
 	}
+	if res, _ := call(t, "DELETE", base+"/orders", gone, ""); res.StatusCode != 401 {
+		t.Errorf("an ended session on a live route: %d", res.StatusCode)
+	}
+	ended := time.Now()
+	if _, err := io.Copy(io.Discard, stream.Body); err != nil {
+		t.Errorf("the stream: %v", err)
+	}
+	t.Logf("the stream was over %v after the logout", time.Since(ended))
 	if res, in := call(t, "GET", base+"/orders", gone, ""); res.StatusCode != 401 || in["error"] != "invalid_token" {
-		t.Errorf("an ended session where the issuer is asked: %d %v", res.StatusCode, in)
+		t.Errorf("an ended session where the feed is followed: %d %v", res.StatusCode, in)
 	}
 	if res, _ := call(t, "GET", careless+"/orders", gone, ""); res.StatusCode != 200 {
 		t.Errorf("an ended session where nobody asks: %d", res.StatusCode)

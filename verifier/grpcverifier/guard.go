@@ -88,36 +88,36 @@ func (g *Guard) need(method string) (need verifier.Need, public bool) {
 
 // Unary implements [grpc.UnaryServerInterceptor].
 func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, err := g.admit(ctx, info.FullMethod)
+	c, _, err := g.admit(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
 	}
-	return handler(ctx, req)
+	return handler(verifier.WithCaller(ctx, c), req)
 }
 
-// admit returns the context of a call with its caller, or the refusal as a
-// status.
-func (g *Guard) admit(ctx context.Context, method string) (context.Context, error) {
-	c, err := g.check(ctx)
-	if err != nil {
-		return nil, err
+// admit returns the caller of a call and what its method needs, or the refusal as
+// a status.
+func (g *Guard) admit(ctx context.Context, method string) (c *verifier.Caller, need verifier.Need, err error) {
+	need, public := g.need(method)
+	if public {
+		c, err = g.v.Check(ctx, header(ctx))
+	} else {
+		c, err = g.v.Admit(ctx, header(ctx), need)
 	}
-	if need, public := g.need(method); !public {
-		if err := c.Meets(need); err != nil {
-			g.v.LogRefused(ctx, c, err)
-			return nil, statusOf(err)
-		}
-	}
-	return verifier.WithCaller(ctx, c), nil
+	return c, need, g.told(ctx, c, err)
 }
 
-// check judges the token of a call.
-func (g *Guard) check(ctx context.Context) (*verifier.Caller, error) {
+// told logs a refusal and makes a status of it.
+func (g *Guard) told(ctx context.Context, c *verifier.Caller, err error) error {
+	if err == nil {
+		return nil
+	}
+	g.v.LogRefused(ctx, c, err)
+	return statusOf(err)
+}
+
+// header is what a call says of its caller.
+func header(ctx context.Context) http.Header {
 	md, _ := metadata.FromIncomingContext(ctx)
-	c, err := g.v.Check(ctx, http.Header{"Authorization": md["authorization"], "Dpop": md["dpop"]})
-	if err != nil {
-		g.v.LogRefused(ctx, nil, err)
-		return nil, statusOf(err)
-	}
-	return c, nil
+	return http.Header{"Authorization": md["authorization"], "Dpop": md["dpop"]}
 }

@@ -2,6 +2,7 @@ package grpcverifier
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -10,36 +11,81 @@ import (
 )
 
 // Stream implements [grpc.StreamServerInterceptor]. A stream can outlive its
-// token, so the token is judged again at each message in either direction, and
-// the stream ends with the first that comes after the token has expired, was
-// revoked or cannot be judged. What the method needs is judged at the start.
+// token. So it ends, whatever its handler does, as soon as the token has expired
+// or the verifier's feed says that the session has ended; the handler's context
+// is cancelled then. The token is also judged again at each message in either
+// direction, with the freshness that the method needs. What else the method needs
+// is judged at the start.
 func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, err := g.admit(ss.Context(), info.FullMethod)
+	c, need, err := g.admit(ss.Context(), info.FullMethod)
 	if err != nil {
 		return err
 	}
-	s := &stream{ServerStream: ss, guard: g, ctx: ctx}
-	err = handler(srv, s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refused != nil {
-		// Whatever the handler made of it.
-		return s.refused
+	if c.Issuer() == "" { // nobody, on a public method
+		return handler(srv, &stream{ServerStream: ss, ctx: verifier.WithCaller(ss.Context(), c)})
 	}
-	return err
+	watch, stop := c.WatchWith(ss.Context(), need.Freshness)
+	defer stop()
+	s := &stream{ServerStream: ss, guard: g, caller: c, freshness: need.Freshness, ctx: verifier.WithCaller(watch, c)}
+	return s.serve(srv, handler)
 }
 
 // stream judges the token with each message.
 type stream struct {
 	grpc.ServerStream
-	guard *Guard
-	ctx   context.Context
+	guard     *Guard // nil for nobody
+	caller    *verifier.Caller
+	freshness verifier.Freshness
+	ctx       context.Context
 
 	mu      sync.Mutex
 	refused error // once refused, for good
 }
 
-// Context has the caller.
+// serve runs the handler until it returns or the token is dead. A handler that
+// waits for a message notices neither its context nor anything else but the end
+// of the stream, and only returning from here ends a stream.
+func (s *stream) serve(srv any, handler grpc.StreamHandler) error {
+	done, panicked := make(chan error, 1), make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				panicked <- p
+			}
+		}()
+		done <- handler(srv, s)
+	}()
+	over := s.ctx.Done()
+	for {
+		select {
+		case p := <-panicked:
+			panic(p) // where the server's other interceptors recover it
+		case err := <-done:
+			if refused := s.end(context.Cause(s.ctx)); refused != nil {
+				return refused // whatever the handler made of it
+			}
+			return err
+		case <-over:
+			if refused := s.end(context.Cause(s.ctx)); refused != nil {
+				return refused
+			}
+			over = nil // the client is gone, and the handler notices
+		}
+	}
+}
+
+// end refuses the stream for good if cause is a refusal, and returns what it was
+// refused for, if it was.
+func (s *stream) end(cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := errors.AsType[*verifier.Refused](cause); ok && s.refused == nil {
+		s.refused = s.guard.told(s.ctx, s.caller, cause)
+	}
+	return s.refused
+}
+
+// Context has the caller, and ends with the session.
 func (s *stream) Context() context.Context { return s.ctx }
 
 // RecvMsg gives the handler no message that came when the token was dead.
@@ -59,13 +105,12 @@ func (s *stream) SendMsg(m any) error {
 }
 
 func (s *stream) still() error {
-	if verifier.From(s.ctx).Issuer() == "" {
-		return nil // nobody, on a public method
+	if s.guard == nil {
+		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refused == nil {
-		_, s.refused = s.guard.check(s.ctx)
+	if refused := s.end(nil); refused != nil {
+		return refused
 	}
-	return s.refused
+	_, err := s.guard.v.Admit(s.ctx, header(s.ctx), verifier.Need{Freshness: s.freshness, Programs: true})
+	return s.end(err)
 }
