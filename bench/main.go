@@ -25,6 +25,12 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == serveCommand {
 		return serve(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == feedCommand {
+		return serveFeed(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == relaysCommand {
+		return relays(ctx, args[1:], os.Stdout)
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var b bench
 	out := flags.String("out", "", "also write the report to this `file`")
@@ -33,12 +39,19 @@ func run(ctx context.Context, args []string) error {
 	scale := flags.Bool("scale", false, "measure what a million sessions cost, and nothing else: takes half an hour")
 	keep := flags.Bool("keep", false, "with -only: replace that part of the report")
 	flags.StringVar(&b.only, "only", "", "measure nothing but this `group`")
+	flags.StringVar(&b.engine, "engine", "", "with -scale: measure nothing but this `engine`; keeps nothing")
 	flags.StringVar(&b.command, "command", "bench", "the `command` that the report names")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("no argument %q is known", flags.Arg(0))
+	}
+	if b.engine != "" {
+		if !*scale {
+			return errors.New("-engine is for -scale")
+		}
+		*out = ""
 	}
 	if *scale {
 		b.only = scaleGroup
@@ -103,6 +116,7 @@ type bench struct {
 	lanyard string  // the server's binary, or empty
 	command string  // for the report
 	only    string  // the one group that is measured, or empty
+	engine  string  // the one engine that is measured with -scale, or empty
 	dir     string  // for databases, on a disk
 	scale   float64 // of the time spent on each comparison
 }
@@ -125,6 +139,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		{"memory", b.memory},
 		{"middleware", b.middleware},
 		{"tokens", b.tokens},
+		{"revocation", b.revocations},
 		{"durable creation", b.durable},
 		{"stores", b.stores},
 		{"server", b.server},
