@@ -21,9 +21,9 @@ func parseAck(body []byte) (*followerAck, error) {
 	}
 	switch {
 	case !isFollowerName(a.Follower):
-		return nil, fmt.Errorf("follower: up to %d letters, digits, -, _ and .", maxFollowerName)
+		return nil, fmt.Errorf("follower: up to %d letters, digits and any of -, _, and the full stop", maxFollowerName)
 	case a.ID != "" && !isFollowerName(a.ID):
-		return nil, fmt.Errorf("id: up to %d letters, digits, -, _ and .", maxFollowerName)
+		return nil, fmt.Errorf("id: up to %d letters, digits and any of -, _, and the full stop", maxFollowerName)
 	case a.Cursor == "":
 		return nil, errors.New("cursor: none")
 	case checkCursor(a.Cursor) != nil:

@@ -36,7 +36,7 @@ var (
 // Event is one event of a feed. Which fields have a meaning depends on Name.
 type Event struct {
 	Name     string
-	Cursor   string        // behind the entries; required but for hello and resync
+	Cursor   string        // behind the entries; required but for hello and resync; of a hello: see [Hub.ServeStream]
 	N        uint64        // place of the event in its connection, from 0
 	Issuer   string        // hello and heartbeat
 	Instance string        // hello and heartbeat: the sender's random identity

@@ -85,17 +85,19 @@ const leastEvery = 10 * time.Millisecond
 // soon, from now, the next one is due and how soon it is allowed.
 func (l *line) exchange(ctx context.Context) (every, pause time.Duration, err error) {
 	f := l.f
-	cursor := f.place()
+	cursor, held := f.place(), false
 	if f.cfg.Covered != nil {
-		if cursor = f.cfg.Covered(); cursor == "" {
-			return l.bound / 4, 0, nil
+		if covered := f.cfg.Covered(); covered != "" {
+			cursor = covered
+		} else {
+			held = true
 		}
 	}
 	limit := max(leastPatience, l.bound/2)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, faultf(TroubleUnreachable, "no answer to an acknowledgement within %v", limit))
 	defer cancel()
 
-	ack := followerAck{Follower: f.cfg.Name, ID: f.id, Cursor: cursor, Instance: l.instance, Local: f.cfg.Local}
+	ack := followerAck{Follower: f.cfg.Name, ID: f.id, Cursor: cursor, Held: held, Instance: l.instance, Local: f.cfg.Local}
 	f.mu.Lock()
 	f.lags.take(&ack)
 	f.mu.Unlock()

@@ -19,6 +19,9 @@ type followerAck struct {
 	Follower string `json:"follower"`
 	ID       string `json:"id"` // random: two that share a name are still two
 	Cursor   string `json:"cursor"`
+	// Held says that the cursor is only where the sender stands: nothing of it
+	// counts as acknowledged, because those behind the sender may not have it.
+	Held     bool   `json:"held,omitempty"`
 	Instance string `json:"instance"`
 	Local    bool   `json:"local,omitempty"`
 	// Lags are pairs of a bucket (see Lags) and how many entries fell into it

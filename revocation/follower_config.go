@@ -54,8 +54,8 @@ type FollowerConfig struct {
 
 	// Covered returns the cursor to acknowledge instead of the one applied: a
 	// relay promises only what all of its own followers have. While it is empty
-	// nothing is acknowledged. It must be safe for concurrent use. Nil means what
-	// was applied.
+	// nothing counts as acknowledged. It must be safe for concurrent use. Nil means
+	// what was applied.
 	Covered func() string
 	// Apply is called after each batch of entries was applied, in order, before
 	// it is acknowledged: for near caches and relays. It must not keep or change
@@ -65,6 +65,10 @@ type FollowerConfig struct {
 	// replaced the place in the stream: entries are in force that Apply was never
 	// called with. Near caches start anew then. Nil means nobody.
 	Restart func(*Snapshot)
+
+	// exact makes a snapshot due where a node cannot say that its stream goes on
+	// right behind the follower's place. See [Relay].
+	exact bool
 }
 
 // check fills in defaults, names the field that is wrong, and returns the

@@ -53,7 +53,6 @@ type Hub struct {
 	now      func() time.Time
 	start    time.Time
 	instance string
-	hello    Frame
 	set      *Set
 	moved    chan struct{}
 
@@ -120,8 +119,7 @@ func NewHub(cfg HubConfig) (*Hub, error) {
 		numbers: make(map[string]uint64), wake: make(chan struct{}), followers: make(map[string]*member),
 	}
 	h.start = h.now()
-	var err error
-	if h.hello, err = (&Event{Name: EventHello, Issuer: cfg.Issuer, Instance: h.instance, Bound: cfg.Bound}).Frame(); err != nil {
+	if _, err := h.hello(""); err != nil {
 		return nil, fmt.Errorf("revocation: HubConfig: %w", err)
 	}
 	return h, nil

@@ -168,6 +168,9 @@ func (l *line) hello(e *Event) error {
 	if e.Issuer != l.f.cfg.Issuer {
 		return faultf(TroubleIssuer, "the feed is that of %.200q, not of %q", e.Issuer, l.f.cfg.Issuer)
 	}
+	if l.f.cfg.exact && e.Cursor != l.f.place() {
+		return faultf(TroubleResync, "the node does not go on right behind this place")
+	}
 	l.instance, l.bound = e.Instance, e.Bound
 	f := l.f
 	f.mu.Lock()

@@ -58,7 +58,9 @@ func (h *Hub) granting(id string, ack *followerAck, number uint64) (newest strin
 	}
 	m.local, m.seen = ack.Local, now
 	m.acks++
-	m.acked = max(m.acked, number)
+	if !ack.Held {
+		m.acked = max(m.acked, number)
+	}
 	for _, l := range ack.Lags {
 		m.lags[l[0]] += l[1]
 	}

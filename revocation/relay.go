@@ -41,9 +41,6 @@ type Relay struct {
 	f   *Follower
 	hub *Hub
 	log *slog.Logger
-	// chain is the connection whose batches the hub's places come from. Only the
-	// goroutine that applies uses it.
-	chain uint64
 }
 
 // NewRelay checks the configuration and names the field that is wrong. It starts
@@ -54,7 +51,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, errors.New("revocation: RelayConfig.Upstream: Covered, Apply and Restart are the relay's own and must be nil")
 	}
 	r := new(Relay)
-	up.Covered, up.Apply, up.Restart = r.covered, r.apply, r.restart
+	up.Covered, up.Apply, up.Restart, up.exact = r.covered, r.apply, r.restart, true
 	var err error
 	if r.f, err = NewFollower(up); err != nil {
 		return nil, fmt.Errorf("revocation: RelayConfig.Upstream: %w", err)
@@ -127,19 +124,11 @@ func (r *Relay) covered() string {
 //
 // Places in the hub have to follow each other in the order of the issuer: who
 // comes from elsewhere with the cursor of a place is believed to have everything
-// before that place. One connection keeps that order. Another may go on with a
-// cursor that is neither before nor behind the last one, because its node has cut
-// the feed elsewhere and is behind in a part of it. So the first batch of each
-// connection begins anew.
+// before that place. One stream keeps that order, and so does one that goes on
+// right behind the last. Any other might go on with a cursor that is neither
+// before nor behind that of the last place, because its node has cut the feed
+// elsewhere and is behind in a part of it; then the relay takes a snapshot.
 func (r *Relay) apply(entries []Entry, cursor string) {
-	r.f.mu.Lock()
-	connection := r.f.totals.connections
-	r.f.mu.Unlock()
-	if connection != r.chain {
-		r.chain = connection
-		r.begin(cursor)
-		return
-	}
 	// With the tolerance on top. Whoever is below has the difference of two pairs
 	// of clocks to the issuer.
 	longer := kept(entries)

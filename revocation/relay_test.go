@@ -177,16 +177,25 @@ func TestARelaySendsCursorsThatItHasNotMetForASnapshot(t *testing.T) {
 }
 
 // Two nodes may cut the feed of a store with two parts differently, so that after
-// a move a relay's cursors are not in order. Somebody from elsewhere who brings
-// one must not profit from a lease that stands for more.
-func TestARelayBeginsAnewWithTheFirstBatchOfAConnection(t *testing.T) {
+// a move a relay's cursors would not be in order. Somebody from elsewhere who
+// brings one must not profit from a lease that stands for more.
+func TestARelayGoesOnExactlyWhereItIsOrBeginsAnew(t *testing.T) {
 	r, err := NewRelay(RelayConfig{Upstream: FollowerConfig{Endpoints: []string{"https://a.example"}, Issuer: feedIssuer}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	connect := func(instance string) *line {
+	snapshot := func(cursor string, entries ...Entry) {
+		r.f.set.Apply(0, entries...)
+		r.restart(&Snapshot{SnapshotHead: SnapshotHead{Cursor: cursor}})
+		r.f.advance(cursor)
+	}
+	hello := func(instance, behind string) (*line, error) {
 		l := &line{f: r.f}
-		if err := l.hello(&Event{Name: EventHello, Issuer: feedIssuer, Instance: instance, Bound: testBound}); err != nil {
+		return l, l.hello(&Event{Name: EventHello, Cursor: behind, Issuer: feedIssuer, Instance: instance, Bound: testBound})
+	}
+	connect := func(instance, behind string) *line {
+		l, err := hello(instance, behind)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return l
@@ -198,10 +207,15 @@ func TestARelayBeginsAnewWithTheFirstBatchOfAConnection(t *testing.T) {
 	}
 	grant := func(l *line, newest string) { l.promised(promise{l.asked(), newest, testBound}, "") }
 
-	one := connect("one")
+	snapshot("part1:0,part2:0")
+	one := connect("one", "part1:0,part2:0")
 	take(one, "part1:1,part2:0", 1)
+	one = connect("one", "part1:1,part2:0") // the line broke
 	take(one, "part1:4,part2:0", 4)
 	grant(one, "part1:4,part2:0")
+	if status, _, lease := ack(t, r.Hub(), "here", "part1:1,part2:0"); status != 200 || lease <= 0 {
+		t.Errorf("a follower from before the line broke: %d, %v", status, lease)
+	}
 	if status, _, lease := ack(t, r.Hub(), "here", "part1:4,part2:0"); status != 200 || lease <= 0 {
 		t.Fatalf("a follower that has everything: %d, %v", status, lease)
 	}
@@ -209,11 +223,13 @@ func TestARelayBeginsAnewWithTheFirstBatchOfAConnection(t *testing.T) {
 		t.Fatalf("acknowledged is %q", c)
 	}
 
-	two := connect("two")
-	if status, _, lease := ack(t, r.Hub(), "here", "part1:4,part2:0"); status != 200 || lease <= 0 {
-		t.Errorf("a new connection that has brought nothing yet: %d, %v", status, lease)
+	for _, behind := range []string{"", "part1:3,part2:0"} {
+		if _, err := hello("two", behind); troubleOf(err) != TroubleResync {
+			t.Errorf("a node that goes on behind %q: %v", behind, err)
+		}
 	}
-	take(two, "part1:3,part2:2", 2)
+	snapshot("part1:3,part2:2", sessionEntry(2))
+	two := connect("two", "part1:3,part2:2")
 	// This one has the cursor from elsewhere, without the fourth entry of part 1.
 	if status, _, lease := ack(t, r.Hub(), "stranger", "part1:3,part2:2"); status != 200 || lease != 0 {
 		t.Errorf("a stranger is answered with %d and a lease of %v from what the first node gave", status, lease)
@@ -228,6 +244,9 @@ func TestARelayBeginsAnewWithTheFirstBatchOfAConnection(t *testing.T) {
 	if c := r.covered(); c != "part1:3,part2:2" {
 		t.Errorf("acknowledged is %q", c)
 	}
+	if err := two.take(&Event{Name: EventHeartbeat, Cursor: "part1:3,part2:2", Issuer: feedIssuer, Instance: "two"}); err != nil {
+		t.Fatal(err)
+	}
 	grant(two, "part1:3,part2:2")
 	if status, _, lease := ack(t, r.Hub(), "stranger", "part1:3,part2:2"); status != 200 || lease <= 0 {
 		t.Errorf("by the second node's lease: %d, %v", status, lease)
@@ -239,6 +258,52 @@ func TestARelayBeginsAnewWithTheFirstBatchOfAConnection(t *testing.T) {
 	if err != nil || s.Len() != 3 || s.Cursor != "part1:3,part2:2" {
 		t.Errorf("the snapshot: %+v, %v", s, err)
 	}
+}
+
+// A line that breaks costs those behind it nothing.
+func TestFollowersOfARelayDoNotNoticeThatItsLineBroke(t *testing.T) {
+	const bound = time.Second
+	k := newTrunk(t, bound)
+	r, at := relayAt(t, "relay", bound, k.feed())
+	below := followerAt(t, "below", at.feed())
+	eventually(t, "in step", func() bool { return inStep(below) })
+	k.end()
+	before, above := below.Status(), r.Status()
+	stop := k.hammer(below)
+	for range 5 {
+		k.CloseClientConnections()
+		k.end()
+	}
+	stop()
+	s := below.Status()
+	if s.Snapshots != before.Snapshots || s.Connections != before.Connections || r.Status().Connections == above.Connections {
+		t.Errorf("%d snapshots, %d connections more; the relay connected %d times", s.Snapshots-before.Snapshots, s.Connections-before.Connections, r.Status().Connections-above.Connections)
+	}
+}
+
+// One that does not answer must not cost the others their leases, nor be passed
+// over.
+func TestARelayHasALeaseWhileOneOfItsFollowersHasStillToBeginAnew(t *testing.T) {
+	const bound = 4 * time.Second
+	k := newTrunk(t, bound)
+	r, _ := relayAt(t, "relay", bound, k.feed())
+	eventually(t, "in step", func() bool { return r.Lease() > 0 })
+	if _, _, lease := ack(t, r.Hub(), "stopped", "1000"); lease <= 0 {
+		t.Fatal(lease)
+	}
+	given := time.Now()
+	k.hub.begin("2000")
+	eventually(t, "the relay has a lease again", func() bool { return r.Status().Cursor == "2000" && r.Lease() > 0 })
+	if _, _, lease := ack(t, r.Hub(), "well", "2000"); lease <= 0 {
+		t.Error("the follower that answers gets no lease")
+	}
+	if c := k.hub.Covered(); c.Cursor != "" && time.Since(given) < bound*9/10 {
+		t.Errorf("covered to %q while a lease from before runs below the relay", c.Cursor)
+	}
+	if waited := time.Since(given); waited > bound*9/10 {
+		t.Errorf("the relay was without a lease for %v", waited)
+	}
+	eventually(t, "covered", func() bool { return k.hub.Covered().Cursor == "2000" })
 }
 
 // What cannot be sent as an event is not passed over: it comes with a snapshot.
@@ -270,7 +335,11 @@ func TestEntriesAreKeptLongerBelowARelay(t *testing.T) {
 	long.Keep = MaxKeep
 	r.apply([]Entry{long, short}, "2")
 	frame := r.hub.last().frame
-	read := NewReader(strings.NewReader(string(r.hub.hello.Append(nil, 0))+string(frame.Append(nil, 1))), 0)
+	hello, err := r.hub.hello("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := NewReader(strings.NewReader(string(hello.Append(nil, 0))+string(frame.Append(nil, 1))), 0)
 	read.Next()
 	e, err := read.Next()
 	if err != nil || len(e.Entries) != 2 {

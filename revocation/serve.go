@@ -32,6 +32,10 @@ const beats = 4
 // Last-Event-ID or in the parameter after. It returns when the follower goes,
 // cannot keep up, or ctx ends; streams must not outlive the server's shutdown, so
 // ctx ends then. Who may ask is the caller's to decide.
+//
+// The hello has the cursor as its id if the stream goes on right behind it. If it
+// has none, the cursor is one of another node and stands between two batches of
+// this one: what comes first may in part be known.
 func (h *Hub) ServeStream(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	after := r.Header.Get("Last-Event-ID")
 	if q := r.URL.Query().Get("after"); after == "" {
@@ -67,13 +71,28 @@ func (h *Hub) ServeStream(ctx context.Context, w http.ResponseWriter, r *http.Re
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // proxies that buffer would hold back ends
 	w.WriteHeader(http.StatusOK)
-	s := &outlet{h: h, w: w, control: http.NewResponseController(w), number: number, life: life}
+	s := &outlet{h: h, w: w, control: http.NewResponseController(w), number: number, life: life, after: h.exactly(after, number)}
 	s.out = bufio.NewWriterSize(w, 4<<10)
 	s.control.SetReadDeadline(time.Time{}) // the server's own would end the request
 	if err := s.run(ctx, r.Context(), where == standsWithin); err != nil && r.Context().Err() == nil && ctx.Err() == nil {
 		h.cfg.Count("feed", "cut")
 		h.log.LogAttrs(ctx, slog.LevelInfo, "a follower's stream was cut", slog.Any("error", err))
 	}
+}
+
+// exactly returns a cursor if it is that of a place, and otherwise none.
+func (h *Hub) exactly(cursor string, number uint64) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n, ok := h.numbers[cursor]; ok && n == number {
+		return cursor
+	}
+	return ""
+}
+
+// hello is the first event of a stream that goes on behind a cursor.
+func (h *Hub) hello(after string) (Frame, error) {
+	return (&Event{Name: EventHello, Cursor: after, Issuer: h.cfg.Issuer, Instance: h.instance, Bound: h.cfg.Bound}).Frame()
 }
 
 // enter counts a stream if there is room for one more.
@@ -102,11 +121,16 @@ type outlet struct {
 	sent    uint64 // events
 	number  uint64 // of the last place that was sent
 	life    uint64
+	after   string // the cursor of that place, if the follower named it so
 	scratch []byte
 }
 
 func (s *outlet) run(stop, gone context.Context, known bool) error {
-	if err := s.send(s.h.hello); err != nil {
+	hello, err := s.h.hello(s.after)
+	if err != nil {
+		return err
+	}
+	if err := s.send(hello); err != nil {
 		return err
 	}
 	if !known {
