@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -76,11 +77,12 @@ func (p *pruneServer) addProgram(ctx context.Context) error {
 }
 
 // latencies are of requests, in nanoseconds: those from the moment at which the
-// sessions expired, sorted, and the longest before. Ready is how long the server
-// took to start, resident its memory in bytes at the end.
+// sessions expired, sorted, and the longest before. Sync is the longest time that
+// a sync of another file took meanwhile, ready how long the server took to start,
+// resident its memory in bytes at the end.
 type latencies struct {
-	after                  []float64
-	quiet, ready, resident float64
+	after                        []float64
+	quiet, sync, ready, resident float64
 }
 
 // within returns what so many of a thousand requests stay below.
@@ -137,10 +139,17 @@ func (p *pruneServer) steady(ctx context.Context, url string, badges []contender
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	var mu sync.Mutex
 	var before, after []float64
+	var longest time.Duration
 	var failed error
 	var wg sync.WaitGroup
 	// The first ones open the connections.
 	begin := time.Now()
+	wg.Go(func() {
+		took, err := longestSync(ctx, p.base.Dir, expire.Add(pruneAfter))
+		mu.Lock()
+		defer mu.Unlock()
+		longest, failed = took, errors.Join(failed, err)
+	})
 	for c := range pruneCallers {
 		wg.Go(func() {
 			due := begin.Add(time.Duration(c) * pruneEvery / pruneCallers)
@@ -173,7 +182,33 @@ func (p *pruneServer) steady(ctx context.Context, url string, badges []contender
 		return latencies{}, err
 	}
 	slices.Sort(after)
-	return latencies{after: after, quiet: slices.Max(before)}, nil
+	return latencies{after: after, quiet: slices.Max(before), sync: float64(longest)}, nil
+}
+
+// longestSync writes a page of a file in dir and syncs it, four times a second
+// until the end, and returns the longest time a sync took: what the disk, and
+// whoever else uses it, make a change wait that has nothing before it.
+func longestSync(ctx context.Context, dir string, end time.Time) (longest time.Duration, err error) {
+	f, err := os.CreateTemp(dir, "sync-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	page := make([]byte, 4096)
+	for time.Now().Before(end) {
+		if _, err := f.WriteAt(page, 0); err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		longest = max(longest, time.Since(start))
+		if sleep(ctx, 250*time.Millisecond) != nil {
+			break
+		}
+	}
+	return longest, nil
 }
 
 // ask signs somebody in or changes the application's data in a session, each

@@ -31,7 +31,7 @@ func (b *bench) many(ctx context.Context, dir string) (_ section, err error) {
 	s := section{Title: "Many sessions", Notes: []string{
 		fmt.Sprintf("The peer of each time is the same with %d sessions. Two stores on the same server take turns; %d callers work all over the sessions, which have four to a subject. Those that are ended are replaced. Times are by the clock on the wall, divided by the operations: with PostgreSQL and SQLite the callers share syncs of the disk. In memory it is the processor time of a lone caller. The cookies that are checked lie in fresh memory, as if they came from a network.", few, scaleCallers),
 		"Bytes are those of the database files, or of the memory of Redis, indexes included, while nothing has been removed yet. scs keeps the same facts and has an index by expiry, or on Redis none at all; it cannot list or end the sessions of a subject without reading all of them.",
-		fmt.Sprintf("Pruning is that of `lanyard serve`: %d sessions pass their idle limit at one moment while %d callers send a request every %s each, eighteen in twenty a check, one a login that a program vouches for and one a change of the application's data. A request counts from the moment it was due.", many/10, pruneCallers, pruneEvery),
+		fmt.Sprintf("Pruning is that of `lanyard serve`: %d sessions pass their idle limit at one moment while %d callers send a request every %s each, eighteen in twenty a check, one a login that a program vouches for and one a change of the application's data. Each is the first of its session for a while, so that a check writes down activity, durably like the others. A request counts from the moment it was due, and waits for no less than the disk: the sync beside it is of a file that nobody else uses.", many/10, pruneCallers, pruneEvery),
 	}}
 	known := b.engine == ""
 	if known || b.engine == "memory" {
@@ -225,6 +225,7 @@ func (b *bench) manyOn(ctx context.Context, dir string, e *contender.Engines, on
 		absolute(on.name+", 999 of 1000 of these requests", worst.within(999), "", nil, duration),
 		absolute(on.name+", 99 of 100 of these requests", worst.within(990), "", nil, duration),
 		absolute(on.name+", worst request in the seconds before", worst.quiet, "", nil, duration),
+		absolute(on.name+", longest sync of a file of its own on that disk meanwhile", worst.sync, "", nil, duration),
 		absolute(on.name+", that server's start to ready", worst.ready, "", nil, duration),
 		absolute(on.name+", that server's resident memory afterwards", worst.resident, "", nil, megabytes)), nil
 }

