@@ -302,3 +302,14 @@ func TestMalformedAcknowledgementsAreRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+func TestAHugeAcknowledgementIsCutOff(t *testing.T) {
+	h, _ := newTestHub(t)
+	end(t, h, 1)
+	body := strings.NewReader(`{"follower":"` + strings.Repeat("x", 10<<20) + `"}`)
+	w := httptest.NewRecorder()
+	h.ServeAck(w, httptest.NewRequest("POST", "/ack", body), "owner")
+	if read := 10<<20 - body.Len(); w.Code != http.StatusRequestEntityTooLarge || read > 80<<10 {
+		t.Errorf("%d after %d bytes", w.Code, read)
+	}
+}

@@ -18,6 +18,7 @@ const (
 	codeOldCursor     = "old_cursor"
 	codeOtherInstance = "other_instance"
 	codeBadRequest    = "invalid_request"
+	codeTooLarge      = "too_large"
 	codeTooMany       = "too_many_followers"
 )
 
@@ -292,6 +293,10 @@ func (h *Hub) ServeAck(w http.ResponseWriter, r *http.Request, owner string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAck))
 	if err == nil {
 		ack, err = parseAck(body)
+	}
+	if _, huge := errors.AsType[*http.MaxBytesError](err); huge {
+		refuse(w, http.StatusRequestEntityTooLarge, codeTooLarge, "an acknowledgement has 64 KiB at most")
+		return
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, codeBadRequest, err.Error())
