@@ -138,6 +138,8 @@ step "govulncheck" vulnerabilities
 step "go build" go build ./...
 step "no reflection by name" reflection
 step "go test -race" go test -race -timeout 25m ./...
+# The searches of one goroutine that take too long under the race detector.
+step "model of strict revocation" go test -timeout 10m ./internal/revmodel
 step "nested modules" nested
 step "fuzzing" fuzz
 

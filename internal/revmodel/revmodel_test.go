@@ -33,7 +33,7 @@ func TestStrictRevocationHolds(t *testing.T) {
 				t.Skip("set LANYARD_SOAK=1 to search this")
 			}
 			if underRace && tt.c.Failover && tt.c.Followers > 0 {
-				t.Skip("searched without the race detector")
+				t.Skip("searched without the race detector, in a step of its own of make test")
 			}
 			r, err := Search(tt.c)
 			if err != nil {
