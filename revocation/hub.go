@@ -232,7 +232,8 @@ type standing uint8
 
 const (
 	standsWithin standing = iota // it has passed a place that is kept
-	standsBehind                 // it has passed none: too much is missing
+	standsBehind                 // it is before all of them
+	standsAside                  // it is neither: nobody can say what is missing
 	standsAhead                  // it has seen more than this hub has
 	standsApart                  // it was made elsewhere, or before the feed began anew
 )
@@ -270,7 +271,14 @@ func (h *Hub) find(cursor string) (number uint64, s standing) {
 		}
 		return ring[i].number, standsWithin
 	}
-	return 0, standsBehind
+	before, err := h.cfg.Source.Covers(ring[0].cursor, cursor)
+	switch {
+	case err != nil:
+		return 0, standsApart
+	case before:
+		return 0, standsBehind
+	}
+	return 0, standsAside
 }
 
 // locate is find for a follower that may have heard of entries before this node

@@ -315,17 +315,19 @@ func (h *Hub) ServeAck(w http.ResponseWriter, r *http.Request, owner string) {
 	}
 	var newest string
 	var lease time.Duration
-	if where == standsWithin {
+	if where == standsWithin || where == standsBehind {
+		// A cursor from before all places, which a busy feed makes of one that is
+		// half a second old, acknowledges nothing and may ask for a lease all the same.
 		newest, lease, err = h.granting(owner+"\x00"+ack.Follower+"\x00"+ack.ID, ack, number)
 	}
 	switch {
 	case errors.Is(err, errTooMany):
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, codeTooMany, err.Error())
-	case where == standsBehind:
+	case where == standsAside:
 		h.cfg.Count("feed", "old_cursor")
-		refuse(w, http.StatusGone, codeOldCursor, "cursor: too far behind; take a snapshot")
-	case where != standsWithin || err != nil:
+		refuse(w, http.StatusGone, codeOldCursor, "cursor: it cannot be placed any more; take a snapshot")
+	case where == standsAhead || where == standsApart || err != nil:
 		h.cfg.Count("feed", "unknown_cursor")
 		refuse(w, http.StatusConflict, codeUnknownCursor, "cursor: not known here; take a snapshot")
 	default:
