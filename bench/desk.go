@@ -37,7 +37,7 @@ type program struct {
 
 // sessionsEach is how many sessions a program holds. The server takes 60 calls at
 // once for each, and one a second.
-const sessionsEach = 24
+const sessionsEach = 96
 
 // openDesk starts the server on a store and signs people in.
 func openDesk(ctx context.Context, binary, dir, store string, callers int) (_ *desk, err error) {
