@@ -41,7 +41,7 @@ func (h *Hub) Followers() []FollowerReport {
 		owner, rest, _ := strings.Cut(key, "\x00")
 		_, id, _ := strings.Cut(rest, "\x00")
 		out = append(out, FollowerReport{
-			Owner: owner, Name: m.name, ID: id, Local: m.local, Since: m.since, Seen: m.seen, Age: elapsed(m.seen, now),
+			Owner: owner, Name: m.name, ID: id, Local: m.local, Since: m.since, Seen: m.seen, Age: now.Sub(m.seen),
 			Lease: m.left(now), Behind: newest - min(m.acked, newest), Acks: m.acks,
 			Lags: m.lags, Canaries: m.canaries, Canary: slices.Clone(m.canary),
 		})
@@ -55,7 +55,7 @@ func (h *Hub) Followers() []FollowerReport {
 // left returns how long the longest lease of m still runs.
 func (m *member) left(now time.Time) (left time.Duration) {
 	for _, g := range m.grants {
-		left = max(left, g.length-elapsed(g.from, now))
+		left = max(left, g.length-now.Sub(g.from))
 	}
 	return left
 }
@@ -76,7 +76,7 @@ func (h *Hub) Load() Load {
 	l := Load{Streams: h.streams, Followers: len(h.followers)}
 	for _, m := range h.followers {
 		if m.left(now) > 0 {
-			l.OldestAck = max(l.OldestAck, elapsed(m.seen, now))
+			l.OldestAck = max(l.OldestAck, now.Sub(m.seen))
 		}
 	}
 	return l

@@ -179,11 +179,7 @@ func TestScaleOfPruningBesideRequests(t *testing.T) {
 	}
 	const allowed = 50 * time.Millisecond
 	worst, noise := pruning[len(pruning)-1], max(before[len(before)-1], after[len(after)-1])
-	switch {
-	case worst <= allowed:
-	case noise > allowed/2:
-		t.Skipf("SKIPPED: a request took %v beside a prune, but %v beside nothing on this machine now", worst, noise)
-	default:
+	if worst > allowed {
 		t.Errorf("a request took %v beside a prune, at most %v; beside nothing %v", worst, allowed, noise)
 	}
 }
