@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/dpop"
 	"github.com/lanyard-go/lanyard/token"
 )
 
@@ -24,23 +25,31 @@ const jitterShare = 20 // 5 %
 // can be taken for one (RFC 9700 section 4.15).
 const programPrefix = "client:"
 
-// addAccess puts an access token into a grant.
-func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope string, t terms) error {
-	text, ttl, err := m.issue(rec, audience, scope, t)
+// addAccess puts an access token into a grant, bound to the key with this
+// thumbprint if it is not empty.
+func (m *Manager) addAccess(g *Grant, rec *Record, audience []string, scope, key string, t terms) error {
+	text, ttl, err := m.issue(rec, audience, scope, key, t)
 	if err != nil {
 		return err
 	}
-	g.Access, g.TokenType, g.ExpiresIn, g.Scope = newSecret(text), "Bearer", ttl, scope
+	g.Access, g.TokenType, g.ExpiresIn, g.Scope = newSecret(text), tokenType(key), ttl, scope
 	return nil
+}
+
+func tokenType(key string) string {
+	if key != "" {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // issue signs an access token of a session: never longer than the session's own
 // limits (RFC 9068 for the shape).
-func (m *Manager) issue(rec *Record, audience []string, scope string, t terms) (string, time.Duration, error) {
+func (m *Manager) issue(rec *Record, audience []string, scope, key string, t terms) (string, time.Duration, error) {
 	claims := token.Claims{
 		Subject: rec.Subject, ClientID: cmp.Or(rec.ClientID, BuiltinClient), SID: rec.SID.String(), Generation: rec.Generation,
 		SubjectEpoch: rec.SubjectEpoch, GlobalEpoch: rec.GlobalEpoch,
-		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, Extra: t.claims,
+		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, JKT: key, Extra: t.claims,
 	}
 	now := m.now()
 	limit := min(rec.ExpiresAt, rec.IdleExpiresAt)
@@ -78,7 +87,16 @@ func (m *Manager) sign(claims token.Claims, audience []string, now, limit Time, 
 // audience asked for, empty for the issuer; the token names it alone, so that
 // what is handed to one service opens neither this server nor another. This is
 // how a page with a cookie calls services that check tokens.
+//
+// A session that is bound to a key gives tokens bound to the same key.
 func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) (*Grant, error) {
+	return m.BoundAccessToken(ctx, s, resource, nil)
+}
+
+// BoundAccessToken is [Manager.AccessToken] with a proof, see [Manager.Prove]:
+// the token is bound to the key that made it. The session is not: another token
+// may have another key, unless the session is bound itself.
+func (m *Manager) BoundAccessToken(ctx context.Context, s *Session, resource string, p *dpop.Proof) (*Grant, error) {
 	if !s.SignedIn() {
 		return nil, refuse(CauseNone, SID{})
 	}
@@ -89,7 +107,22 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session, resource string) 
 	if len(audience) == 0 {
 		audience = []string{m.cfg.Issuer}
 	}
-	g, err := m.draw(ctx, s, audience, 0)
+	key := s.rec.Key
+	switch {
+	case p != nil && key != "" && p.Thumbprint != key:
+		return nil, asGrant(refuse(CauseKey, s.rec.SID))
+	case p != nil:
+		key = p.Thumbprint
+	case key == "":
+		t, err := m.clientTerms(ctx, s.rec.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		if m.demands(t, audience) {
+			return nil, asGrant(unproven(s.rec.SID))
+		}
+	}
+	g, err := m.draw(ctx, s, audience, key, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +148,8 @@ func (m *Manager) InternalToken(ctx context.Context, s *Session, audience string
 		// One for the issuer would be a second badge of the session here.
 		return nil, refuse(CauseAudience, s.rec.SID)
 	}
-	g, err := m.draw(ctx, s, []string{audience}, InternalTokenTTL)
+	// Not bound: the service behind the proxy sees the proxy's requests.
+	g, err := m.draw(ctx, s, []string{audience}, "", InternalTokenTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +158,8 @@ func (m *Manager) InternalToken(ctx context.Context, s *Session, audience string
 }
 
 // draw signs an access token of a live session for one audience, shorter than
-// others if most is not zero.
-func (m *Manager) draw(ctx context.Context, s *Session, audience []string, most time.Duration) (*Grant, error) {
+// others if most is not zero, and bound to a key if there is one.
+func (m *Manager) draw(ctx context.Context, s *Session, audience []string, key string, most time.Duration) (*Grant, error) {
 	t, err := m.terms(ctx, s.rec)
 	if err != nil {
 		return nil, err
@@ -150,7 +184,7 @@ func (m *Manager) draw(ctx context.Context, s *Session, audience []string, most 
 		scope = s.claims.Scope // a token that was narrowed draws no wider one
 	}
 	g := &Grant{Session: m.view(rec, m.now())}
-	return g, m.addAccess(g, rec, audience, scope, t)
+	return g, m.addAccess(g, rec, audience, scope, key, t)
 }
 
 // ProgramToken signs an access token for a program's own calls (RFC 6749
@@ -159,6 +193,12 @@ func (m *Manager) draw(ctx context.Context, s *Session, audience []string, most 
 // once everything was ended: everywhere on a store with [Epochs], and on one
 // without where the process that ended it checks.
 func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []string, scope string) (*Grant, error) {
+	return m.BoundProgramToken(ctx, clientID, audience, scope, nil)
+}
+
+// BoundProgramToken is [Manager.ProgramToken] with a proof, see [Manager.Prove]:
+// the token is bound to the key that made it.
+func (m *Manager) BoundProgramToken(ctx context.Context, clientID string, audience []string, scope string, p *dpop.Proof) (*Grant, error) {
 	if len(audience) == 0 {
 		audience = []string{m.cfg.Issuer}
 	}
@@ -166,19 +206,25 @@ func (m *Manager) ProgramToken(ctx context.Context, clientID string, audience []
 	if err != nil {
 		return nil, err
 	}
+	var key string
+	if p != nil {
+		key = p.Thumbprint
+	} else if m.demands(t, audience) {
+		return nil, asGrant(unproven(SID{}))
+	}
 	epoch, err := m.globalEpoch(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := m.now()
 	subject := programPrefix + clientID
-	claims := token.Claims{Subject: subject, ClientID: clientID, GlobalEpoch: epoch, Scope: scope}
+	claims := token.Claims{Subject: subject, ClientID: clientID, GlobalEpoch: epoch, Scope: scope, JKT: key}
 	text, ttl, err := m.sign(claims, audience, now, now.Add(t.life), t.life)
 	if err != nil {
 		return nil, err
 	}
 	m.event(ctx, audit.TokenIssued, nil, func(e *audit.Event) { e.Actor, e.Subject = subject, subject })
-	return &Grant{Session: nobody, Access: newSecret(text), TokenType: "Bearer", ExpiresIn: ttl, Scope: scope}, nil
+	return &Grant{Session: nobody, Access: newSecret(text), TokenType: tokenType(key), ExpiresIn: ttl, Scope: scope}, nil
 }
 
 // globalEpoch reads the epoch that programs' tokens carry.
@@ -202,6 +248,7 @@ func (m *Manager) globalEpoch(ctx context.Context) (epoch uint64, err error) {
 type terms struct {
 	claims map[string]any
 	life   time.Duration // longest life of an access token
+	bound  bool          // they must be bound to a key
 	idle   time.Duration // after which a refresh token that was not used is dead; 0: the session's limit alone
 }
 
@@ -240,6 +287,7 @@ func (m *Manager) clientTerms(ctx context.Context, id string) (terms, error) {
 	if limits.AccessTokenTTL > 0 {
 		t.life = min(t.life, limits.AccessTokenTTL)
 	}
+	t.bound = limits.Bound
 	t.idle = max(limits.RefreshIdle, 0)
 	return t, nil
 }

@@ -42,6 +42,8 @@ const (
 	partHandle  = 1 << 1
 	partRefresh = 1 << 2
 
+	partKey = 1 << 7
+
 	flagPersistent = 1 << 3 // among the parts, with nothing to read
 
 	refreshLen = 4 + 32 + 32 + 16 + 8 + 8 + 1 + 1 // then two texts of a byte's length
@@ -61,6 +63,9 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 	}
 	if r.Refresh != nil {
 		parts |= partRefresh
+	}
+	if r.Key != "" {
+		parts |= partKey
 	}
 	if r.Persistent {
 		parts |= flagPersistent
@@ -117,6 +122,13 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 		b = append(b, f.Range...)
 		b = append(b, byte(len(f.MovedRange)))
 		b = append(b, f.MovedRange...)
+	}
+	if r.Key != "" {
+		if len(r.Key) > math.MaxUint8 {
+			return b[:start], fmt.Errorf("encoding record %s: a key's thumbprint of %d bytes", r.SID, len(r.Key))
+		}
+		b = append(b, byte(len(r.Key)))
+		b = append(b, r.Key...)
 	}
 	return b, nil
 }
@@ -197,15 +209,29 @@ func (r *Record) decodeParts(parts byte, rest string) bool {
 		f.RotatedAt, f.Agent = Time(be64(rest)), be64(rest[8:])
 		f.Retried, f.RetriedRow = rest[16] == 1, rest[17]
 		rest = rest[18:]
+		var ok bool
 		for _, to := range []*string{&f.Range, &f.MovedRange} {
-			if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+			if *to, rest, ok = shortText(rest); !ok {
 				return false
 			}
-			*to, rest = rest[1:1+int(rest[0])], rest[1+int(rest[0]):]
 		}
 		r.Refresh = f
 	}
-	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|flagPersistent) == 0
+	if parts&partKey != 0 {
+		var ok bool
+		if r.Key, rest, ok = shortText(rest); !ok || r.Key == "" {
+			return false
+		}
+	}
+	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|partKey|flagPersistent) == 0
+}
+
+// shortText takes a text of at most 255 bytes with its length before it.
+func shortText(s string) (text, rest string, ok bool) {
+	if s == "" || len(s) < 1+int(s[0]) {
+		return "", s, false
+	}
+	return s[1 : 1+int(s[0])], s[1+int(s[0]):], true
 }
 
 // words splits a list, into place if it has one word.

@@ -32,6 +32,7 @@ const (
 	CauseStale         Cause = "stale_login"        // the authentication is too old for the route
 	CauseWeak          Cause = "weak_login"         // the authentication is too weak for the route
 	CauseChannel       Cause = "wrong_channel"      // the route takes the other badge
+	CauseUnbound       Cause = "not_bound"          // the route takes bound sessions alone
 	CauseScope         Cause = "scope"              // the token lacks a scope
 	CauseThrottled     Cause = "throttled"          // too many credentials that are not ours
 	CauseStore         Cause = "store_unavailable"  // it could not be asked
@@ -41,6 +42,9 @@ const (
 	CauseScopeGrown    Cause = "scope_grown"        // a refresh asked for more than was granted
 	CauseAudience      Cause = "audience"           // an audience that may not be asked for
 	CauseCode          Cause = "handoff_code"       // a hand-off code that is used, old or wrong
+	CauseProof         Cause = "dpop_proof"         // the proof of possession is missing or does not hold
+	CauseNonce         Cause = "dpop_nonce"         // the proof lacks a nonce of this server
+	CauseKey           Cause = "wrong_key"          // a proof by another key than the session is bound to
 	CauseDisabled      Cause = "subject_disabled"   // the application says the subject may not go on
 )
 
@@ -106,7 +110,16 @@ func (e *Refused) Public() (status int, code, message string) {
 		return http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly."
 	case CauseInsecure:
 		return http.StatusBadRequest, "insecure_transport", "Sessions are served over HTTPS only."
-	case CauseReuse, CauseClient, CauseCode, CauseDisabled:
+	case CauseProof, CauseNonce:
+		status, code, message = http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP header is missing, or its proof does not hold for this request."
+		if e.Cause == CauseNonce {
+			code, message = "use_dpop_nonce", "The proof needs the nonce that stands in the DPoP-Nonce header of this answer."
+		}
+		if e.grant {
+			status = http.StatusBadRequest // RFC 9449 section 5
+		}
+		return status, code, message
+	case CauseReuse, CauseClient, CauseCode, CauseDisabled, CauseKey:
 		return http.StatusBadRequest, "invalid_grant", "The credential is not valid."
 	case CauseScopeGrown:
 		return http.StatusBadRequest, "invalid_scope", "The scope was not granted."
@@ -154,31 +167,54 @@ func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 	if refused.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(max(1, int((refused.RetryAfter+time.Second-1)/time.Second))))
 	}
-	if challenge := m.challenge(refused, status, code, bearerAttempted(r)); challenge != "" {
-		h.Set("WWW-Authenticate", m.withMetadata(challenge))
+	m.nonceFor(h, refused)
+	for i, challenge := range m.challenges(refused, status, code, attempted(r)) {
+		if i == 0 {
+			h.Set("WWW-Authenticate", m.withMetadata(challenge))
+		} else {
+			h.Add("WWW-Authenticate", challenge)
+		}
 	}
 	writeProblem(w, r, status, code, message)
 }
 
-// challenge builds WWW-Authenticate from fixed words and numbers only, so that
-// nothing a client sent can reach the header. With no token presented it
-// carries no error code (RFC 6750 section 3.1).
-func (m *Manager) challenge(e *Refused, status int, code string, attempted bool) string {
+// challenges builds WWW-Authenticate from fixed words and numbers only, so that
+// nothing a client sent can reach the header: one for each scheme that is
+// served, the one that was tried first. The error stands on that one alone, and
+// with no token presented there is none (RFC 6750 section 3.1, RFC 9449 section
+// 7.2).
+func (m *Manager) challenges(e *Refused, status int, code, scheme string) []string {
 	if status != http.StatusUnauthorized && status != http.StatusForbidden || e.Cause == CauseForgery || e.Cause == CauseCSRFToken {
-		return ""
+		return nil
 	}
+	params := challengeParams(e, code, scheme != "")
+	if m.possession == nil {
+		return []string{join("Bearer", params)}
+	}
+	algs := `algs="` + m.possession.resource.Algorithms() + `"`
+	if scheme == "DPoP" {
+		return []string{join("DPoP", append(params, algs)), "Bearer"}
+	}
+	return []string{join("Bearer", params), "DPoP " + algs}
+}
+
+func join(scheme string, params []string) string {
+	return strings.TrimSuffix(scheme+" "+strings.Join(params, ", "), " ")
+}
+
+func challengeParams(e *Refused, code string, tried bool) []string {
 	switch {
 	case e.Cause == CauseStale:
-		return `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is needed", max_age="` +
-			strconv.Itoa(int(e.MaxAge/time.Second)) + `"`
+		return []string{`error="insufficient_user_authentication"`, `error_description="A more recent sign-in is needed"`,
+			`max_age="` + strconv.Itoa(int(e.MaxAge/time.Second)) + `"`}
 	case e.Cause == CauseWeak:
-		return `Bearer error="insufficient_user_authentication", error_description="A stronger sign-in is needed", acr_values="` + quotable(e.Classes) + `"`
+		return []string{`error="insufficient_user_authentication"`, `error_description="A stronger sign-in is needed"`, `acr_values="` + quotable(e.Classes) + `"`}
 	case e.Cause == CauseScope:
-		return `Bearer error="insufficient_scope", scope="` + quotable([]string{e.Scope}) + `"`
-	case attempted:
-		return `Bearer error="` + code + `"`
+		return []string{`error="insufficient_scope"`, `scope="` + quotable([]string{e.Scope}) + `"`}
+	case tried:
+		return []string{`error="` + code + `"`}
 	}
-	return "Bearer"
+	return nil
 }
 
 // withMetadata says in a challenge where this server describes itself (RFC 9728
@@ -210,7 +246,18 @@ func quotable(words []string) string {
 	return string(b)
 }
 
-func bearerAttempted(r *http.Request) bool { return len(r.Header["Authorization"]) > 0 }
+// attempted returns the scheme a request tried, "DPoP" or "Bearer", which also
+// stands for any other; empty if it tried none.
+func attempted(r *http.Request) string {
+	fields := r.Header["Authorization"]
+	if len(fields) == 0 {
+		return ""
+	}
+	if scheme, _, _ := strings.Cut(fields[0], " "); strings.EqualFold(scheme, "DPoP") {
+		return "DPoP"
+	}
+	return "Bearer"
+}
 
 func writeProblem(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	h := w.Header()

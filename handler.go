@@ -109,22 +109,38 @@ func (m *Manager) recogniseHeader(r *http.Request, fields []string, s *Session) 
 		if err := m.checkBearer(r.Context(), text, s); err != nil {
 			return err
 		}
-		if s.held != nil {
-			// A token without a record would be taken for a program's.
-			s.claims, s.heldClaims = nil, s.claims
-			return nil
+		if s.claims.JKT != "" {
+			// A bound token is none without its proof (RFC 9449 section 7.1).
+			e := refuse(CauseBadToken, s.SID())
+			e.Err = errBound
+			return e
 		}
-		m.arrived(r, s)
+		m.arrivedByToken(r, s)
 		return nil
 	case strings.EqualFold(scheme, "DPoP"):
-		// Nothing issued here is bound yet, and an unbound token under DPoP is
-		// refused (RFC 9449 section 7.1).
-		return refuse(CauseBadToken, SID{})
+		if err := m.recogniseProof(r, text, s); err != nil {
+			return err
+		}
+		m.arrivedByToken(r, s)
+		return nil
 	}
 	// Another scheme, such as a client's Basic: not a session, and the cookie
 	// does not speak for it either.
 	return nil
 }
+
+// arrivedByToken counts a request whose token held.
+func (m *Manager) arrivedByToken(r *http.Request, s *Session) {
+	if s.held != nil {
+		// A token without a record would be taken for a program's.
+		s.claims, s.heldClaims = nil, s.claims
+		return
+	}
+	m.arrived(r, s)
+}
+
+// errBound is what lies beneath a refused token that came without its proof.
+var errBound = errors.New("the token is bound to a key and came as a bearer token")
 
 func (m *Manager) recogniseCookie(w http.ResponseWriter, r *http.Request, text string, s *Session) error {
 	rec, err := m.checkHandle(r.Context(), text, s)

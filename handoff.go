@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/dpop"
 )
 
 // HandoffLifetime is how long a hand-off code can be redeemed.
@@ -65,6 +66,7 @@ type Redemption struct {
 	Request   *http.Request // its address and user agent are noted; may be nil
 	UserAgent string
 	IP        string
+	Proof     *dpop.Proof // binds a token session, see [Manager.Prove]; a cookie session is not bound by it
 }
 
 // Redeem exchanges a hand-off code for a session: a record of its own with the
@@ -82,13 +84,25 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 		return nil, refuse(CauseCode, c.sid)
 	}
 	channel, keep := Channel(c.secret[0]&^handoffTakeOver), c.secret[0]&handoffTakeOver == 0
-	l := Login{Subject: "-", Methods: []string{"-"}, Channel: channel, Device: r.Device, Request: r.Request, UserAgent: r.UserAgent, IP: r.IP}
+	if channel != ChannelToken {
+		r.Proof = nil // a cookie is not bound by it
+	}
+	l := Login{Subject: "-", Methods: []string{"-"}, Channel: channel, Device: r.Device, Request: r.Request, UserAgent: r.UserAgent, IP: r.IP, Proof: r.Proof}
 	if err := l.validate(); err != nil {
 		return nil, err
 	}
 	origin, err := m.handoffOrigin(ctx, &c, now)
 	if err != nil {
 		return nil, err
+	}
+	if channel == ChannelToken && r.Proof == nil {
+		t, err := m.clientTerms(ctx, r.Client)
+		if err != nil {
+			return nil, err
+		}
+		if m.demands(t, origin.Audience) {
+			return nil, asGrant(unproven(SID{})) // before the code is spent
+		}
 	}
 	// Where the limit refuses, a take-over needs no room of its own: its origin
 	// goes as it comes.
@@ -111,6 +125,7 @@ func (m *Manager) Redeem(ctx context.Context, code string, r Redemption) (*Grant
 	if channel == ChannelToken && rec.ClientID == "" {
 		rec.ClientID = BuiltinClient
 	}
+	rec.bind(r.Proof)
 	if keep {
 		rec.Origin = origin.SID
 	}

@@ -51,6 +51,7 @@ type keySet struct {
 	mac      sync.Pool // of *macState, keyed for credentials
 	rotation []byte    // derives successors of refresh tokens
 	csrf     []byte
+	nonce    []byte // nonces for proofs of possession
 	print    string
 }
 
@@ -116,6 +117,17 @@ func (k *Keys) Knows(fingerprint string) bool {
 	return false
 }
 
+// nonceKeys are the keys of nonces, the current one first.
+func (k *Keys) nonceKeys() [][]byte {
+	keys := [][]byte{k.current.nonce}
+	for _, set := range k.byID {
+		if set != nil && set != k.current {
+			keys = append(keys, set.nonce)
+		}
+	}
+	return keys
+}
+
 // constant catches the secrets that configuration mistakes produce: zeros, or
 // one byte repeated.
 func constant(b []byte) bool {
@@ -137,7 +149,7 @@ func derive(s ServerSecret) (*keySet, error) {
 		return out
 	}
 	macKey := key("credential")
-	set := &keySet{id: s.ID, rotation: key("rotation"), csrf: key("csrf"), print: hex.EncodeToString(key("fingerprint")[:8])}
+	set := &keySet{id: s.ID, rotation: key("rotation"), csrf: key("csrf"), nonce: key("dpop nonce"), print: hex.EncodeToString(key("fingerprint")[:8])}
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/dpop"
 	"github.com/lanyard-go/lanyard/internal/cookie"
 )
 
@@ -50,6 +51,9 @@ type Login struct {
 	// be one of Config.Audiences. Scope is what access tokens may carry.
 	Resource string
 	Scope    string
+
+	// Proof binds a token session to the key of its client, see [Manager.Prove].
+	Proof *dpop.Proof
 
 	// Persistent keeps the cookie over a restart of the browser.
 	Persistent bool
@@ -106,6 +110,7 @@ func (m *Manager) Start(ctx context.Context, l Login) (*Grant, error) {
 	if t := TimeOf(l.AuthTime); t != 0 && t < now {
 		rec.AuthTime = t
 	}
+	rec.bind(l.Proof)
 	rec.ExpiresAt = rec.AuthTime.Add(m.policy.AbsoluteTimeout)
 	rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
 	if now >= rec.ExpiresAt {
@@ -152,6 +157,8 @@ func (l *Login) validate() error {
 		return fmt.Errorf("lanyard: Login.Methods: want at most %d words of 1 to 32 letters, digits and the signs - _ . : only", maxMethods)
 	case l.Class != "" && !words1([]string{l.Class}):
 		return errors.New("lanyard: Login.Class: want one word of letters, digits and the signs - _ . : only")
+	case l.Proof != nil && l.Channel != ChannelToken:
+		return errors.New("lanyard: Login.Proof: a proof of possession binds the token channel alone")
 	case !scopeText(l.Scope):
 		return errors.New("lanyard: Login.Scope: want words of RFC 6749 scope characters, single blanks between")
 	}
@@ -275,6 +282,9 @@ func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, er
 		if t, err = m.terms(ctx, rec); err != nil {
 			return nil, err
 		}
+		if rec.Channel == ChannelToken && rec.Key == "" && m.demands(t, rec.Audience) {
+			return nil, asGrant(unproven(SID{}))
+		}
 	}
 	var ended []*Record
 	var cred credential
@@ -360,7 +370,7 @@ func (m *Manager) grant(rec *Record, cred *credential, t terms) (*Grant, error) 
 		return g, nil
 	}
 	g.Refresh = m.keys.seal(cred)
-	return g, m.addAccess(g, rec, m.withIssuer(rec.Audience), rec.Scope, t)
+	return g, m.addAccess(g, rec, m.withIssuer(rec.Audience), rec.Scope, rec.Key, t)
 }
 
 // before is what a login request carried from the browser's time before it.

@@ -132,6 +132,9 @@ type Config struct {
 	// Feed tells followers of this process what was revoked. Nil: there are none.
 	Feed Feed
 
+	// DPoP says how proofs of possession are checked.
+	DPoP DPoPConfig
+
 	// ShortenAddresses keeps only the network of a client's address (/24, /48)
 	// in records.
 	ShortenAddresses bool
@@ -163,6 +166,7 @@ type SubjectState struct {
 type ClientLimits struct {
 	AccessTokenTTL time.Duration // longest life of its access tokens
 	RefreshIdle    time.Duration // a refresh token that was not used for this long ends its session
+	Bound          bool          // its tokens are all bound to a key (dpop_bound_access_tokens, RFC 9449 section 5.2)
 }
 
 // Manager keeps sessions in a [Store]. Make one with [New]; its methods are
@@ -185,6 +189,7 @@ type Manager struct {
 	loginCheck *csrf.Check     // of logins, which nothing authenticates yet
 	csrf       *csrf.Tokens
 	cookies    cookieSpecs
+	possession *possession // nil if nothing is bound to keys
 	trusted    []netip.Prefix
 	scheme     string
 	log        *slog.Logger
@@ -250,6 +255,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	if err := m.prepareTokens(); err != nil {
+		return nil, err
+	}
+	if err := m.preparePossession(); err != nil {
 		return nil, err
 	}
 	if m.cookies, err = newCookieSpecs(cfg.Cookie); err != nil {

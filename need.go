@@ -26,6 +26,10 @@ type Need struct {
 	// carries the rights of its person and is not asked.
 	Scope string
 
+	// Bound demands that the request proved possession of a key, so that a stolen
+	// copy of its badge is not enough.
+	Bound bool
+
 	// Freshness says how new what is known of the session must be. Only
 	// [Manager.Require] looks at it: [Session.Meets] has nobody to ask.
 	Freshness Freshness
@@ -71,6 +75,9 @@ func (s *Session) Meets(need Need) error {
 		if !need.Programs {
 			return refuse(CauseNotSignedIn, SID{})
 		}
+		if need.Bound && !s.proven {
+			return refuse(CauseUnbound, SID{})
+		}
 		return s.meetsScope(need)
 	case s.rec == nil:
 		return refuse(CauseNone, SID{})
@@ -78,6 +85,8 @@ func (s *Session) Meets(need Need) error {
 		return refuse(CauseNotSignedIn, s.rec.SID)
 	case need.Channel != 0 && need.Channel != s.via:
 		return refuse(CauseChannel, s.rec.SID)
+	case need.Bound && !s.proven:
+		return refuse(CauseUnbound, s.rec.SID)
 	case need.MaxAge > 0 && s.manager.now().Sub(s.rec.AuthTime) >= need.MaxAge:
 		// The clock is read again: the deadline may have passed in this request.
 		e := refuse(CauseStale, s.rec.SID)

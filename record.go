@@ -146,6 +146,8 @@ type Record struct {
 	Scope    string   // scopes its access tokens may carry, space-separated
 	Origin   SID      // the session it was handed off from
 
+	Key string // [BindingDPoP]: RFC 7638 thumbprint of the key it is bound to
+
 	Handle  Digest   // cookie channel: of the current handle
 	Refresh *Refresh // token channel: its family
 

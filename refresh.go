@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/dpop"
 )
 
 // Renewal says who presents a refresh token, and what for.
@@ -21,6 +22,16 @@ type Renewal struct {
 	Request   *http.Request // its address and user agent are compared; may be nil
 	UserAgent string        // instead of Request
 	IP        string
+
+	// Proof is one of possession, see [Manager.Prove]. A session of a public
+	// client that is bound to a key is renewed with a proof by that key alone. One
+	// that is not bound yet is bound by it, inside [BindWindow].
+	Proof *dpop.Proof
+
+	// Authenticated says that the client has authenticated itself. That is what
+	// its refresh tokens are bound to then: the key of a proof goes into the
+	// access token only, and may be another one each time (RFC 9449 section 5).
+	Authenticated bool
 }
 
 // The outcomes of presenting a refresh token, as counted under the name
@@ -71,7 +82,7 @@ func (m *Manager) Renew(ctx context.Context, refreshToken string, n Renewal) (*G
 				return nil, failed
 			}
 		}
-		m.renewFailed(ctx, rec, err)
+		m.renewFailed(ctx, rec, &p, err)
 		return nil, asGrant(err)
 	}
 	m.count("refresh", p.outcome)
@@ -94,6 +105,8 @@ type presentation struct {
 	next     credential
 	audience []string
 	scope    string
+	key      string // the access token's, empty for none
+	bind     bool   // the session is bound to it now
 	grant    Grant
 }
 
@@ -115,6 +128,11 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	if rec.ClientID != p.renewal.Client {
 		return false, nil, refuse(CauseClient, rec.SID)
 	}
+	// Before anything is classified: a copy without the key neither consumes
+	// anything nor ends anybody's session.
+	if err := p.possess(rec, now); err != nil {
+		return false, nil, err
+	}
 	p.classify(rec, now)
 	switch p.outcome {
 	case outcomeReusedRecent, outcomeReusedStale:
@@ -129,6 +147,9 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	if err != nil {
 		return false, nil, err
 	}
+	if p.key == "" && p.m.demands(t, p.audience) {
+		return false, nil, unproven(rec.SID)
+	}
 	if t.idle > 0 && now.Sub(rec.Refresh.RotatedAt) >= t.idle {
 		p.m.settle(ctx, rec, ReasonIdle)
 		return false, nil, refuse(CauseIdle, rec.SID)
@@ -142,10 +163,46 @@ func (p *presentation) judge(ctx context.Context, rec *Record) (write bool, anno
 	if err != nil {
 		return false, nil, err
 	}
+	if p.bind {
+		rec.bind(p.renewal.Proof)
+		write = true
+	}
 	// Signed before anything is stored: a signing key that is away must not cost
 	// the client its refresh token.
-	return write, nil, p.m.addAccess(&p.grant, rec, p.m.withIssuer(p.audience), p.scope, t)
+	return write, nil, p.m.addAccess(&p.grant, rec, p.m.withIssuer(p.audience), p.scope, p.key, t)
 }
+
+// possess compares the proof of possession with what the session is bound to.
+func (p *presentation) possess(rec *Record, now Time) error {
+	proof := p.renewal.Proof
+	p.key, p.bind = "", false
+	switch {
+	case p.renewal.Authenticated:
+		if proof != nil {
+			p.key = proof.Thumbprint
+		}
+		return nil
+	case rec.Key != "" && proof == nil:
+		return unproven(rec.SID)
+	case rec.Key != "" && proof.Thumbprint != rec.Key:
+		return refuse(CauseKey, rec.SID)
+	case rec.Key == "" && proof != nil:
+		// Late, it may be a thief's key rather than the owner's.
+		if now.Sub(max(rec.AuthTime, rec.CreatedAt)) > BindWindow {
+			e := refuse(CauseProof, rec.SID)
+			e.Err = errLate
+			return e
+		}
+		p.bind = true
+		p.key = proof.Thumbprint
+	default:
+		p.key = rec.Key
+	}
+	return nil
+}
+
+// errLate is what lies beneath a refused attempt to bind a session.
+var errLate = errors.New("the session is older than the time in which it can be bound")
 
 // classify sets the outcome that the token presented calls for.
 func (p *presentation) classify(rec *Record, now Time) {
@@ -286,6 +343,9 @@ func (m *Manager) endFamily(ctx context.Context, rec *Record, p *presentation) e
 }
 
 func (m *Manager) renewEvents(ctx context.Context, rec *Record, p *presentation) {
+	if p.bind {
+		m.event(ctx, audit.BindingMade, rec, func(e *audit.Event) { e.Reason = rec.Binding.String() })
+	}
 	attrs := func(e *audit.Event) {
 		e.Reason = p.outcome
 		e.Source = cmp.Or(p.renewal.IP, e.Source)
@@ -303,7 +363,7 @@ func (m *Manager) renewEvents(ctx context.Context, rec *Record, p *presentation)
 	}
 }
 
-func (m *Manager) renewFailed(ctx context.Context, rec *Record, err error) {
+func (m *Manager) renewFailed(ctx context.Context, rec *Record, p *presentation, err error) {
 	cause := CauseOf(err)
 	switch cause {
 	case CauseReuse:
@@ -317,6 +377,11 @@ func (m *Manager) renewFailed(ctx context.Context, rec *Record, err error) {
 		return
 	}
 	switch cause {
+	case CauseProof, CauseKey:
+		m.event(ctx, audit.ProofFailed, rec, func(e *audit.Event) {
+			e.Reason = string(cause)
+			e.Source = cmp.Or(p.renewal.IP, e.Source)
+		})
 	case CauseEnded, CauseIdle, CauseExpired, CauseOldGeneration, CauseClient:
 		if !m.deadUse.due(rec.SID, cause, m.now()) {
 			return

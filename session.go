@@ -28,6 +28,7 @@ type Session struct {
 	away    error   // why the store did not say
 
 	heldClaims *token.Claims // of held
+	proven     bool          // with a proof of possession
 	now        Time
 }
 
@@ -93,6 +94,10 @@ func (s *Session) Client() string {
 	}
 	return ""
 }
+
+// Bound reports whether this request proved possession of the key that its badge
+// is bound to.
+func (s *Session) Bound() bool { return s.proven }
 
 // Program reports whether the request was made by a program for itself, with no
 // session of a person behind it.
