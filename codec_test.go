@@ -19,7 +19,7 @@ func fullRecord() *lanyard.Record {
 		CreatedAt: 1, AuthTime: 2, LastActive: 3, IdleExpiresAt: 4, ExpiresAt: 1 << 50,
 		Methods: []string{"pwd", "otp"}, Class: "aal2",
 		Device:   lanyard.Device{Label: "Ann's phone ☎", UserAgent: phone, IP: homeIP},
-		Audience: []string{"orders", "billing"}, Scope: "read write", Origin: lanyard.SID{5}, Handle: lanyard.Digest{6},
+		Audience: []string{"orders", "billing"}, Scope: "read write", Origin: lanyard.SID{5}, Key: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", Handle: lanyard.Digest{6},
 		Refresh: &lanyard.Refresh{Counter: 1 << 31, Digest: lanyard.Digest{7}, Predecessor: lanyard.Digest{8}, Nonce: [16]byte{9},
 			RotatedAt: 10, Agent: 1 << 63, Range: someRange, MovedRange: "198.51.100.0/24", Retried: true, RetriedRow: 8},
 		Data: []byte(`{"cart":["hat"]}`), EndedAt: 11, EndReason: lanyard.ReasonLogout, EndedBy: "ann",

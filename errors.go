@@ -167,7 +167,7 @@ func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 	if refused.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(max(1, int((refused.RetryAfter+time.Second-1)/time.Second))))
 	}
-	m.nonceFor(h, refused)
+	m.NonceFor(h, refused)
 	for i, challenge := range m.challenges(refused, status, code, attempted(r)) {
 		if i == 0 {
 			h.Set("WWW-Authenticate", m.withMetadata(challenge))

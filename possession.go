@@ -228,9 +228,12 @@ func (m *Manager) recogniseProof(r *http.Request, text string, s *Session) error
 	return nil
 }
 
-// nonceFor puts a nonce into an answer that asks for one.
-func (m *Manager) nonceFor(h http.Header, e *Refused) {
-	if e.Cause != CauseNonce || m.possession == nil {
+// NonceFor puts a nonce into the answer to a request whose proof lacked one, for
+// servers that answer in their own way; [Manager.WriteError] does. The answer
+// must be marked no-store (RFC 9449 section 8.2).
+func (m *Manager) NonceFor(h http.Header, err error) {
+	e, ok := errors.AsType[*Refused](err)
+	if !ok || e.Cause != CauseNonce || m.possession == nil {
 		return
 	}
 	check := m.possession.resource

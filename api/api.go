@@ -263,6 +263,14 @@ type Introspection struct {
 	ACR       string   `json:"acr,omitempty"`
 	AMR       []string `json:"amr,omitempty"`
 	AuthTime  int64    `json:"auth_time,omitempty"`
+	// Cnf names the key that the token is bound to (RFC 9449 section 6.2). The
+	// proof is for whoever got the token to check.
+	Cnf *Confirmation `json:"cnf,omitempty"`
+}
+
+// Confirmation is a key by its thumbprint (RFC 7800, RFC 7638).
+type Confirmation struct {
+	JKT string `json:"jkt"`
 }
 
 // OAuthClient is a program known to the server. Without a right nothing is
@@ -277,9 +285,10 @@ type OAuthClient struct {
 	// JWKS holds the public keys of a program that authenticates by assertions
 	// it signs (private_key_jwt, RFC 7523), in place of a secret.
 	JWKS           json.RawMessage `json:"jwks,omitempty"`
-	AllowRS256     bool            `json:"allow_rs256,omitempty"`      // it may sign them with RS256
-	AccessTokenTTL int             `json:"access_token_ttl,omitempty"` // seconds; 0: the server's
-	RefreshIdle    int             `json:"refresh_idle,omitempty"`     // seconds; 0: the server's
+	AllowRS256     bool            `json:"allow_rs256,omitempty"`              // it may sign them with RS256
+	AccessTokenTTL int             `json:"access_token_ttl,omitempty"`         // seconds; 0: the server's
+	RefreshIdle    int             `json:"refresh_idle,omitempty"`             // seconds; 0: the server's
+	DPoPBound      bool            `json:"dpop_bound_access_tokens,omitempty"` // it gets tokens with a DPoP proof alone (RFC 9449 section 5.2)
 
 	MayIntrospect     bool `json:"may_introspect,omitempty"`
 	MayFollow         bool `json:"may_follow,omitempty"`

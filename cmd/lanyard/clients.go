@@ -36,6 +36,7 @@ func clientsAdd() *cobra.Command {
 	cmd.Flags().BoolVar(&in.AllowRS256, "allow-rs256", false, "it may sign its assertions with RS256 too")
 	ttl := cmd.Flags().Duration("access-token-ttl", 0, "longest life of its access tokens (default the server's)")
 	idle := cmd.Flags().Duration("refresh-idle", 0, "an unused refresh token ends its session after this long (default the server's limits)")
+	cmd.Flags().BoolVar(&in.DPoPBound, "dpop", false, "it gets tokens only with proof of possession of a key (DPoP)")
 	cmd.Flags().BoolVar(&in.MayIntrospect, "introspect", false, "may ask about tokens")
 	cmd.Flags().BoolVar(&in.MayFollow, "follow", false, "may follow the revocation feed")
 	cmd.Flags().BoolVar(&in.MayCreateSessions, "create-sessions", false, "may create sessions for users it has authenticated")

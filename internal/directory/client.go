@@ -57,6 +57,10 @@ type Client struct {
 	AccessTokenTTL time.Duration // of its access tokens
 	RefreshIdle    time.Duration // an unused refresh token ends its session
 
+	// DPoPBound gives it tokens only with proof of possession of a key (RFC 9449
+	// section 5.2).
+	DPoPBound bool
+
 	MayIntrospect     bool // ask about tokens (RFC 7662)
 	MayFollow         bool // follow the feed of revocations
 	MayCreateSessions bool // make sessions for users it has authenticated

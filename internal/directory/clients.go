@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created, jwks, allow_rs256, access_token_ttl, refresh_idle`
+const clientColumns = `id, name, public, digest, audiences, scopes, grants, may_introspect, may_follow, may_create_sessions, may_administer, created, jwks, allow_rs256, access_token_ttl, refresh_idle, dpop_bound`
 
 // scanClient returns a client and the digest of its secret.
 func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
@@ -18,7 +18,7 @@ func scanClient(row interface{ Scan(...any) error }) (Client, string, error) {
 	var stored, audiences, scopes, grants string
 	var created, ttl, idle int64
 	err := row.Scan(&c.ID, &c.Name, &c.Public, &stored, &audiences, &scopes, &grants,
-		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &c.MayAdminister, &created, &c.JWKS, &c.AllowRS256, &ttl, &idle)
+		&c.MayIntrospect, &c.MayFollow, &c.MayCreateSessions, &c.MayAdminister, &created, &c.JWKS, &c.AllowRS256, &ttl, &idle, &c.DPoPBound)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Client{}, "", ErrNotFound
 	}
@@ -50,10 +50,10 @@ func (d *Directory) AddClient(ctx context.Context, c Client) (Secret, error) {
 	}
 	err := d.write(ctx, "adding client", func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO directory_clients (`+clientColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
 			c.ID, c.Name, c.Public, stored, array(c.Audiences), array(c.Scopes), array(c.Grants),
 			c.MayIntrospect, c.MayFollow, c.MayCreateSessions, c.MayAdminister, millis(d.now()),
-			c.JWKS, c.AllowRS256, c.AccessTokenTTL.Milliseconds(), c.RefreshIdle.Milliseconds())
+			c.JWKS, c.AllowRS256, c.AccessTokenTTL.Milliseconds(), c.RefreshIdle.Milliseconds(), c.DPoPBound)
 		return changed(res, err, ErrExists)
 	})
 	if err != nil {

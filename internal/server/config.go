@@ -50,6 +50,8 @@ type Config struct {
 	TrustedOrigin       []string      `setting:"trusted-origin" help:"other origins whose pages may act with the user's cookie"`
 	CORSOrigin          []string      `setting:"cors-origin" help:"origins whose pages may call the token endpoints"`
 	Audience            []string      `setting:"audience" help:"audiences that tokens may be asked for"`
+	DPoPNonce           bool          `setting:"dpop-nonce" help:"demand a nonce of this server in each proof of possession (DPoP), so that none can be made ahead"`
+	DPoPAudience        []string      `setting:"dpop-audience" help:"audiences whose tokens are given only to clients that prove possession of a key (DPoP)"`
 	InternalAudience    []string      `setting:"internal-audience" help:"audiences of services behind a trusted proxy, for which /verify makes short tokens"`
 	KeyRotation         time.Duration `setting:"key-rotation" default:"2160h" help:"age at which a signing key makes way for a new one, 0s for never"`
 	RequireClientKeys   bool          `setting:"require-client-keys" help:"programs authenticate by keys (private_key_jwt), never by secrets"`

@@ -50,7 +50,16 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	g, err := s.signIn(w, r, in.Username, in.Password, lanyard.Login{Channel: channel, Device: in.Device, Resource: in.Resource})
+	if channel == lanyard.ChannelCookie && len(r.Header["Dpop"]) > 0 {
+		s.fail(w, r, bad("The header DPoP binds tokens, not cookies; ask for \"channel\":\"token\" or leave it away."))
+		return
+	}
+	proof, err := s.prove(w, r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	g, err := s.signIn(w, r, in.Username, in.Password, lanyard.Login{Channel: channel, Device: in.Device, Resource: in.Resource, Proof: proof})
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -293,7 +293,7 @@ func apiClient(c directory.Client) api.OAuthClient {
 	return api.OAuthClient{
 		ID: c.ID, Name: c.Name, Public: c.Public, Audiences: c.Audiences, Scopes: c.Scopes, Grants: c.Grants,
 		JWKS: json.RawMessage(c.JWKS), AllowRS256: c.AllowRS256,
-		AccessTokenTTL: int(c.AccessTokenTTL / time.Second), RefreshIdle: int(c.RefreshIdle / time.Second),
+		AccessTokenTTL: int(c.AccessTokenTTL / time.Second), RefreshIdle: int(c.RefreshIdle / time.Second), DPoPBound: c.DPoPBound,
 		MayIntrospect: c.MayIntrospect, MayFollow: c.MayFollow, MayCreateSessions: c.MayCreateSessions, MayAdminister: c.MayAdminister,
 	}
 }
@@ -302,7 +302,7 @@ func clientOf(in api.OAuthClient) directory.Client {
 	return directory.Client{
 		ID: in.ID, Name: in.Name, Public: in.Public, Audiences: in.Audiences, Scopes: in.Scopes, Grants: in.Grants,
 		JWKS: string(in.JWKS), AllowRS256: in.AllowRS256,
-		AccessTokenTTL: ofSeconds(in.AccessTokenTTL), RefreshIdle: ofSeconds(in.RefreshIdle),
+		AccessTokenTTL: ofSeconds(in.AccessTokenTTL), RefreshIdle: ofSeconds(in.RefreshIdle), DPoPBound: in.DPoPBound,
 		MayIntrospect: in.MayIntrospect, MayFollow: in.MayFollow, MayCreateSessions: in.MayCreateSessions, MayAdminister: in.MayAdminister,
 	}
 }

@@ -25,7 +25,7 @@ func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {
 	}
 	public := append(auth[:len(auth):len(auth)], "none")
 	algorithms := []jose.Algorithm{jose.ES256, jose.Ed25519, jose.EdDSA}
-	s.describe(w, map[string]any{
+	out := map[string]any{
 		"issuer": issuer, "token_endpoint": issuer + tokenPath, "revocation_endpoint": issuer + "/oauth2/revoke",
 		"introspection_endpoint": issuer + "/oauth2/introspect", "jwks_uri": issuer + jwksPath,
 		"grant_types_supported":                                    []string{"refresh_token", "client_credentials"},
@@ -37,16 +37,24 @@ func (s *Server) oauthMetadata(w http.ResponseWriter, r *http.Request) {
 		"introspection_endpoint_auth_methods_supported":            auth,
 		"introspection_endpoint_auth_signing_alg_values_supported": algorithms,
 		"protected_resources":                                      []string{issuer},
-	})
+	}
+	if algorithms := s.m.ProofAlgorithms(); len(algorithms) > 0 {
+		out["dpop_signing_alg_values_supported"] = algorithms
+	}
+	s.describe(w, out)
 }
 
 // resourceMetadata describes the server as one that takes tokens (RFC 9728).
 func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
 	issuer := s.m.Issuer()
-	s.describe(w, map[string]any{
+	out := map[string]any{
 		"resource": issuer, "authorization_servers": []string{issuer}, "bearer_methods_supported": []string{"header"},
 		"resource_name": s.cfg.ServiceName,
-	})
+	}
+	if algorithms := s.m.ProofAlgorithms(); len(algorithms) > 0 {
+		out["dpop_signing_alg_values_supported"] = algorithms
+	}
+	s.describe(w, out)
 }
 
 func (s *Server) describe(w http.ResponseWriter, v any) {

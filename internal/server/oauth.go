@@ -39,6 +39,9 @@ func (s *Server) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 		s.noteStore(r, refused)
 		status, code, message := refused.Public()
 		switch refused.Cause {
+		case lanyard.CauseProof, lanyard.CauseNonce:
+			s.m.NonceFor(w.Header(), err)
+			out = &oauthError{status: http.StatusBadRequest, code: code, description: message}
 		case lanyard.CauseStore, lanyard.CauseThrottled, lanyard.CauseScopeGrown, lanyard.CauseAudience, lanyard.CauseInsecure:
 			out = &oauthError{status, code, message, refused.RetryAfter}
 		default:
@@ -76,9 +79,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*api.Login, erro
 	}
 	switch grant := form["grant_type"]; grant {
 	case "refresh_token":
-		return s.refreshGrant(r, c, form)
+		return s.refreshGrant(w, r, c, form)
 	case "client_credentials":
-		return s.programGrant(r, c, form)
+		return s.programGrant(w, r, c, form)
 	case "":
 		return nil, oauthBad("invalid_request", "The parameter grant_type is missing.")
 	default:
@@ -86,7 +89,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*api.Login, erro
 	}
 }
 
-func (s *Server) refreshGrant(r *http.Request, c directory.Client, form map[string]string) (*api.Login, error) {
+func (s *Server) refreshGrant(w http.ResponseWriter, r *http.Request, c directory.Client, form map[string]string) (*api.Login, error) {
 	if !c.Allows(directory.GrantRefreshToken) {
 		return nil, oauthBad("unauthorized_client", "This client may not refresh.")
 	}
@@ -101,7 +104,13 @@ func (s *Server) refreshGrant(r *http.Request, c directory.Client, form map[stri
 			return nil, &lanyard.Refused{Cause: lanyard.CauseThrottled, RetryAfter: wait}
 		}
 	}
-	g, err := s.m.Renew(s.withSource(r), text, lanyard.Renewal{Client: c.ID, Resource: form["resource"], Scope: form["scope"], Request: r})
+	proof, err := s.prove(w, r)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.m.Renew(s.withSource(r), text, lanyard.Renewal{
+		Client: c.ID, Resource: form["resource"], Scope: form["scope"], Request: r, Proof: proof, Authenticated: !c.Public,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +120,7 @@ func (s *Server) refreshGrant(r *http.Request, c directory.Client, form map[stri
 	}, nil
 }
 
-func (s *Server) programGrant(r *http.Request, c directory.Client, form map[string]string) (*api.Login, error) {
+func (s *Server) programGrant(w http.ResponseWriter, r *http.Request, c directory.Client, form map[string]string) (*api.Login, error) {
 	if c.Public || !c.Allows(directory.GrantClientCredentials) {
 		return nil, oauthBad("unauthorized_client", "This client has no calls of its own.")
 	}
@@ -128,7 +137,11 @@ func (s *Server) programGrant(r *http.Request, c directory.Client, form map[stri
 			return nil, oauthBad("invalid_scope", "The scope was not granted.")
 		}
 	}
-	g, err := s.m.ProgramToken(s.withSource(r), c.ID, audience, strings.Join(strings.Fields(scope), " "))
+	proof, err := s.prove(w, r)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.m.BoundProgramToken(s.withSource(r), c.ID, audience, strings.Join(strings.Fields(scope), " "), proof)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +219,9 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) (*api.Intros
 			Exp: claims.Expiry.Unix(), Iat: claims.IssuedAt.Unix(), Sub: claims.Subject, Aud: claims.Audience, Iss: claims.Issuer,
 			JTI: claims.ID, SID: claims.SID, ACR: claims.ACR, AMR: claims.AMR,
 		}
+		if claims.JKT != "" {
+			out.TokenType, out.Cnf = "DPoP", &api.Confirmation{JKT: claims.JKT}
+		}
 		if v.SignedIn() {
 			out.Username, out.AuthTime = v.Subject(), claims.AuthTime.Unix()
 		}
@@ -259,13 +275,14 @@ func (s *Server) introspector(r *http.Request, form map[string]string) (director
 	return c, nil
 }
 
-// program finds the client behind an access token of its own.
+// program finds the client behind an access token of its own, which came as a
+// bearer token: one bound to a key is none.
 func (s *Server) program(ctx context.Context, text string) (directory.Client, error) {
 	v, claims, err := s.m.CheckAccess(ctx, text)
 	if lanyard.CauseOf(err) == lanyard.CauseStore {
 		return directory.Client{}, err
 	}
-	if err != nil || !v.Program() || !slices.Contains(claims.Audience, s.m.Issuer()) {
+	if err != nil || claims.JKT != "" || !v.Program() || !slices.Contains(claims.Audience, s.m.Issuer()) {
 		return directory.Client{}, errInvalidClient
 	}
 	// A client that was removed has no rights left, whatever its token says.

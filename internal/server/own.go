@@ -123,7 +123,12 @@ func (s *Server) drawToken(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, bad("This address draws tokens for a session held by a cookie; a token session uses /oauth2/token."))
 		return
 	}
-	g, err := s.m.AccessToken(s.withSource(r), v, in.Resource)
+	proof, err := s.prove(w, r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	g, err := s.m.BoundAccessToken(s.withSource(r), v, in.Resource, proof)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -186,7 +191,12 @@ func (s *Server) redeem(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	g, err := s.m.Redeem(s.withSource(r), in.Code, lanyard.Redemption{Device: in.Device, Request: r})
+	proof, err := s.prove(w, r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	g, err := s.m.Redeem(s.withSource(r), in.Code, lanyard.Redemption{Device: in.Device, Request: r, Proof: proof})
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -189,6 +189,7 @@ func (s *Server) openManager(ctx context.Context) error {
 		Audit:  audit.Multi(audit.BestEffort(s.trail, s.sinkFailed), audit.Slog(s.log)),
 		Logger: s.log, Metrics: s.metrics, Now: s.now, ShortenAddresses: s.cfg.ShortenAddresses,
 		RevocationBound: s.cfg.RevocationBound, Feed: s.feed,
+		DPoP: lanyard.DPoPConfig{Nonces: s.cfg.DPoPNonce, Audiences: s.cfg.DPoPAudience},
 	})
 	if err != nil {
 		return managerSetting(err)
@@ -258,7 +259,7 @@ func (s *Server) clientLimits(ctx context.Context, id string) (lanyard.ClientLim
 	if err != nil && !errors.Is(err, directory.ErrNotFound) {
 		return lanyard.ClientLimits{}, err
 	}
-	return lanyard.ClientLimits{AccessTokenTTL: c.AccessTokenTTL, RefreshIdle: c.RefreshIdle}, nil
+	return lanyard.ClientLimits{AccessTokenTTL: c.AccessTokenTTL, RefreshIdle: c.RefreshIdle, Bound: c.DPoPBound}, nil
 }
 
 // rotateDue has the signing key make way when it is old enough. Of all nodes on

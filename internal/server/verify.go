@@ -25,12 +25,16 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 }
 
 // original makes the request that the proxy holds of the one it asks with, for
-// the check against request forgery: its method comes from a header that only a
-// trusted proxy is believed.
+// the check against request forgery and for proofs of possession: its method and
+// address come from headers that only a trusted proxy is believed.
 func (s *Server) original(r *http.Request) *http.Request {
 	o := r.Clone(r.Context())
 	if !s.fromProxy(r) {
 		return o
+	}
+	if uri := first(r.Header, "X-Forwarded-Uri", "X-Original-Uri"); strings.HasPrefix(uri, "/") {
+		t := s.m.Transport(r)
+		o = o.WithContext(lanyard.WithTarget(o.Context(), t.Scheme+"://"+t.Host+uri))
 	}
 	fields := append(r.Header.Values("X-Forwarded-Method"), r.Header.Values("X-Original-Method")...)
 	switch {

@@ -114,6 +114,7 @@ func (b *bed) fullCookie() *lanyard.Record {
 func (b *bed) fullToken() *lanyard.Record {
 	r := b.fullCookie()
 	r.Channel, r.Binding, r.Handle = lanyard.ChannelToken, lanyard.BindingDPoP, lanyard.Digest{}
+	r.Key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 	r.Refresh = &lanyard.Refresh{
 		Counter: 41, Digest: lanyard.Digest{1}, Predecessor: lanyard.Digest{2}, Nonce: [16]byte{3},
 		RotatedAt: now, Agent: 1 << 63, Range: "192.0.2.0/24", MovedRange: "2001:db8::/48",
