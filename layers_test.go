@@ -111,7 +111,7 @@ func TestImportsPointOneWay(t *testing.T) {
 				t.Errorf("%s, a protocol package, depends on the root", from)
 			case from == "." && (under(to, application...) || under(to, "store", "revocation", "verifier", "lanyardtest")):
 				t.Errorf("the root depends on %s", to)
-			case under(from, "verifier") && to != "revocation" && !under(to, "verifier", "token", "internal/jose", "internal/consttime"):
+			case under(from, "verifier") && to != "revocation" && !under(to, "verifier", "token", "dpop", "internal/jose", "internal/consttime"):
 				t.Errorf("%s depends on %s; a service that verifies needs tokens and the feed alone", from, to)
 			case from == "revocation" && to != from && !under(to, "internal/jose", "internal/consttime"):
 				t.Errorf("%s depends on %s; what goes between root and feed is in revocation/publish", from, to)

@@ -60,6 +60,10 @@ func WithCaller(ctx context.Context, c *Caller) context.Context {
 // and for a program.
 func (c *Caller) SignedIn() bool { return c.claims != nil && !c.Program() }
 
+// Bound reports whether the token is bound to a key. The request has proven
+// possession of that key then: otherwise there would be no caller.
+func (c *Caller) Bound() bool { return c.claims != nil && c.claims.JKT != "" }
+
 // Program reports whether a program calls for itself: its token names no session,
 // and as subject the client, by its id or as "client:ID".
 func (c *Caller) Program() bool {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
+	"github.com/lanyard-go/lanyard/dpop"
 	"github.com/lanyard-go/lanyard/token"
 )
 
@@ -95,6 +97,14 @@ type Config struct {
 	// Scopes are the scopes the metadata list.
 	Scopes []string
 
+	// Proofs judges the proofs of possession of tokens that are bound to a key
+	// (RFC 9449): a service of several processes gives its checker a memory that
+	// they share. Nil refuses such tokens.
+	Proofs *dpop.Checker
+	// URL is the address clients use for this service, scheme://host[:port], which
+	// their proofs must name. Empty: that of Resource.
+	URL string
+
 	// Leeway is the clock difference forgiven for exp, nbf and iat, at most 60
 	// seconds; zero means 10 seconds, a negative value none.
 	Leeway time.Duration
@@ -179,6 +189,16 @@ func (c *Config) check() error {
 		if _, err := resourceMetadataURL(c.Resource); err != nil {
 			return fmt.Errorf("verifier: Config.Resource: %w", err)
 		}
+	}
+	if c.Proofs != nil && c.URL == "" {
+		if r, err := url.Parse(c.Resource); err == nil && c.Resource != "" {
+			c.URL = r.Scheme + "://" + r.Host
+		} else {
+			return errors.New("verifier: Config.URL: needed with Proofs, or Resource in its place: proofs name the address that clients use")
+		}
+	}
+	if u, err := url.Parse(c.URL); c.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != c.URL) {
+		return fmt.Errorf("verifier: Config.URL: %q is not scheme://host[:port]", c.URL)
 	}
 	for _, s := range c.Scopes {
 		if !isScope(s) {

@@ -21,10 +21,10 @@ import (
 // goes on: as that of nobody, and Require answers 503 where it needs more.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := v.recognise(r.Context(), r.Header)
+		c, err := v.recognise(r)
 		if err != nil {
 			v.LogRefused(r.Context(), nil, err)
-			v.WriteError(w, err)
+			v.answer(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), c)))
@@ -51,9 +51,21 @@ func cutScheme(field string) (scheme, credential string) {
 
 // WriteError answers a request that was refused: status, JSON body
 // {"error","message"} and, with 401 and 403, the challenge of RFC 6750 section 3,
-// RFC 9470 section 3 and RFC 9728 section 5.1. Errors of other kinds answer 500
-// with nothing of their text. The details belong in the log, see [Verifier.LogRefused].
-func (v *Verifier) WriteError(w http.ResponseWriter, err error) {
+// RFC 9470 section 3 and RFC 9728 section 5.1, and that of RFC 9449 section 7.1
+// where proofs are taken. Errors of other kinds answer 500 with nothing of their
+// text. The details belong in the log, see [Verifier.LogRefused].
+func (v *Verifier) WriteError(w http.ResponseWriter, err error) { v.write(w, "", err) }
+
+// answer is WriteError that knows the request, and so which scheme was tried.
+func (v *Verifier) answer(w http.ResponseWriter, r *http.Request, err error) {
+	scheme := ""
+	if fields := r.Header["Authorization"]; len(fields) == 1 {
+		scheme, _ = cutScheme(fields[0])
+	}
+	v.write(w, scheme, err)
+}
+
+func (v *Verifier) write(w http.ResponseWriter, scheme string, err error) {
 	refused, ok := errors.AsType[*Refused](err)
 	if !ok {
 		writeProblem(w, http.StatusInternalServerError, "server_error", "Something went wrong.")
@@ -65,7 +77,16 @@ func (v *Verifier) WriteError(w http.ResponseWriter, err error) {
 		h.Set("Retry-After", strconv.Itoa(max(1, int((refused.RetryAfter+time.Second-1)/time.Second))))
 	}
 	if status < http.StatusInternalServerError {
-		h.Set("WWW-Authenticate", v.Challenge(refused))
+		for i, challenge := range v.challenges(refused, scheme) {
+			if i == 0 {
+				h.Set("WWW-Authenticate", challenge)
+			} else {
+				h.Add("WWW-Authenticate", challenge)
+			}
+		}
+	}
+	if refused.Cause == CauseNonce {
+		h.Set("DPoP-Nonce", v.cfg.Proofs.Nonces().New(v.cfg.Now()))
 	}
 	writeProblem(w, status, code, message)
 }
@@ -73,8 +94,27 @@ func (v *Verifier) WriteError(w http.ResponseWriter, err error) {
 // Challenge returns the value of WWW-Authenticate for a refusal, for servers that
 // answer in their own way. It is made of fixed words and of configuration, so
 // that nothing a client sent can get into it.
-func (v *Verifier) Challenge(e *Refused) string {
-	var params []string
+func (v *Verifier) Challenge(e *Refused) string { return v.challenges(e, "")[0] }
+
+// challenges is one for each scheme that is taken, the one that was tried first;
+// the error stands on that one alone (RFC 9449 section 7.2).
+func (v *Verifier) challenges(e *Refused, scheme string) []string {
+	params := v.challengeParams(e)
+	if v.cfg.Proofs == nil {
+		return []string{join("Bearer", params)}
+	}
+	algs := `algs="` + v.cfg.Proofs.Algorithms() + `"`
+	if scheme == schemeDPoP || e.Cause == CauseProof || e.Cause == CauseNonce {
+		return []string{join("DPoP", append(params, algs)), "Bearer"}
+	}
+	return []string{join("Bearer", params), "DPoP " + algs}
+}
+
+func join(scheme string, params []string) string {
+	return strings.TrimSuffix(scheme+" "+strings.Join(params, ", "), " ")
+}
+
+func (v *Verifier) challengeParams(e *Refused) (params []string) {
 	add := func(name, value string) { params = append(params, name+`="`+quotable(value)+`"`) }
 	if _, code, _ := e.Public(); e.Cause != CauseNone {
 		// Without a credential there is no error to name (RFC 6750 section 3.1).
@@ -99,7 +139,7 @@ func (v *Verifier) Challenge(e *Refused) string {
 	if v.metadata != "" {
 		add("resource_metadata", v.metadata)
 	}
-	return strings.TrimSuffix("Bearer "+strings.Join(params, ", "), " ")
+	return params
 }
 
 // quotable keeps what RFC 6750 section 3 allows inside quotes.

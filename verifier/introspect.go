@@ -155,6 +155,15 @@ func (i *introspector) ask(ctx context.Context, raw string, c *token.Claims) err
 
 var introspectionLimits = jose.Limits{Bytes: maxAnswer, Depth: 8, Members: 256}
 
+// confirmation reads the thumbprint of a key (RFC 9449 section 6.2).
+func confirmation(v jose.Value) (string, bool) {
+	members, ok := v.Members()
+	if !ok || len(members) != 1 || members[0].Name != "jkt" {
+		return "", false
+	}
+	return members[0].Value.Str()
+}
+
 // parseIntrospection reads an answer about the token with claims c. Whatever it
 // says of the token must be what the token says: otherwise it is the answer to
 // another question.
@@ -170,8 +179,10 @@ func parseIntrospection(text string, c *token.Claims) error {
 		case m.Name == "active":
 			active = m.Value.Raw()
 		case m.Name == "cnf":
-			// The issuer knows of a key that the token does not name.
-			return &Refused{Cause: CauseBound}
+			// The issuer must not know of another key than the token names.
+			if jkt, ok := confirmation(m.Value); !ok || jkt == "" || jkt != c.JKT {
+				return &Refused{Cause: CauseBound}
+			}
 		case compared:
 			if got, ok := m.Value.Str(); !ok || got != want {
 				return fmt.Errorf("the answer is about another token: its %s differs", m.Name)

@@ -27,8 +27,12 @@ type Need struct {
 	Methods []string
 
 	// Programs also lets in programs with a token of their own. Of them only
-	// Scope is demanded.
+	// Scope and Bound are demanded.
 	Programs bool
+
+	// Bound demands that the request proved possession of the key that its token is
+	// bound to, so that a stolen copy is not enough.
+	Bound bool
 
 	// Freshness is what has to be known about revocations. Zero: [Bounded].
 	Freshness Freshness
@@ -47,7 +51,7 @@ func (v *Verifier) Require(need Need, next http.Handler) http.Handler {
 		c := From(ctx)
 		if err := c.Meets(ctx, need); err != nil {
 			v.LogRefused(ctx, c, err)
-			v.WriteError(w, err)
+			v.answer(w, r, err)
 			return
 		}
 		if c.undecided != nil {
@@ -84,6 +88,8 @@ func (c *Caller) Meets(ctx context.Context, need Need) error {
 // suffices compares what the token says with what need asks for.
 func (c *Caller) suffices(need Need) error {
 	switch {
+	case need.Bound && !c.Bound():
+		return &Refused{Cause: CauseUnbound, Need: need}
 	case c.Program():
 		if !need.Programs {
 			return &Refused{Cause: CauseProgram}

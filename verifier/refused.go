@@ -20,6 +20,10 @@ const (
 	CauseAmbiguous  Cause = "ambiguous"              // more than one credential
 	CauseBadToken   Cause = "bad_token"              // the token does not verify; Err has the check that failed
 	CauseBound      Cause = "bound_token"            // a token, or a scheme, that needs a proof by a key
+	CauseProof      Cause = "dpop_proof"             // the proof of possession is missing or does not hold
+	CauseNonce      Cause = "dpop_nonce"             // the proof lacks a nonce of this service
+	CauseProofs     Cause = "proofs_unavailable"     // nobody could tell whether the proof was used before
+	CauseUnbound    Cause = "not_bound"              // a token without a proof where the route demands one
 	CauseRevoked    Cause = "revoked"                // what it stands for has ended
 	CauseProgram    Cause = "not_signed_in"          // a program where a person is needed
 	CauseStale      Cause = "stale_login"            // the authentication is too old for the route
@@ -34,7 +38,7 @@ const (
 type Refused struct {
 	Cause      Cause
 	Need       Need          // what the route demands, for CauseStale, CauseWeak and CauseScope
-	RetryAfter time.Duration // for CauseKeys and CauseRevocation
+	RetryAfter time.Duration // for CauseKeys, CauseRevocation and CauseProofs
 	Err        error         // what lies beneath, if anything
 }
 
@@ -65,7 +69,11 @@ func (e *Refused) Public() (status int, code, message string) {
 		return http.StatusUnauthorized, "insufficient_user_authentication", "This action needs a more recent or stronger sign-in."
 	case CauseScope:
 		return http.StatusForbidden, "insufficient_scope", "The token does not carry the scope this needs."
-	case CauseKeys, CauseRevocation:
+	case CauseProof:
+		return http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP header is missing, or its proof does not hold for this request."
+	case CauseNonce:
+		return http.StatusUnauthorized, "use_dpop_nonce", "The proof needs the nonce that stands in the DPoP-Nonce header of this answer."
+	case CauseKeys, CauseRevocation, CauseProofs:
 		return http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly."
 	}
 	return http.StatusUnauthorized, "invalid_token", "The session or token is not valid."
@@ -86,7 +94,7 @@ func (v *Verifier) LogRefused(ctx context.Context, c *Caller, err error) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{slog.String("cause", string(refused.Cause))}
 	// That the feed is out of reach is logged once, by who follows it.
-	if (refused.Cause == CauseKeys || refused.Cause == CauseRevocation) && !isBlind(err) {
+	if (refused.Cause == CauseKeys || refused.Cause == CauseRevocation || refused.Cause == CauseProofs) && !isBlind(err) {
 		level = slog.LevelError
 	}
 	if refused.Err != nil {

@@ -128,7 +128,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*token.Claims, error
 
 // VerifyWith is [Verifier.Verify] where another freshness is wanted.
 func (v *Verifier) VerifyWith(ctx context.Context, raw string, f Freshness) (*token.Claims, error) {
-	c, err := v.genuine(ctx, raw)
+	c, err := v.genuine(ctx, presented{raw: raw})
 	if err != nil {
 		return nil, err
 	}
@@ -141,15 +141,15 @@ func (v *Verifier) VerifyWith(ctx context.Context, raw string, f Freshness) (*to
 	return c, nil
 }
 
-// genuine checks everything but what the feed and the issuer know.
-func (v *Verifier) genuine(ctx context.Context, raw string) (*token.Claims, error) {
-	c, err := v.signed(ctx, raw)
+// genuine checks everything but what the feed and the issuer know. A proof that
+// holds is used up by it.
+func (v *Verifier) genuine(ctx context.Context, p presented) (*token.Claims, error) {
+	c, err := v.signed(ctx, p.raw)
 	if err != nil {
 		return nil, err
 	}
-	if c.JKT != "" {
-		// Accepting it without its proof would make a bearer token of it.
-		return nil, &Refused{Cause: CauseBound}
+	if err := v.prove(ctx, p, c); err != nil {
+		return nil, err
 	}
 	if v.cfg.Revocation != nil {
 		if err := v.cfg.Revocation.Check(ctx, c); err != nil {
@@ -215,83 +215,92 @@ const retryAfter = time.Second
 // is nobody if there is no such field or it has a scheme other than Bearer and
 // DPoP. Header names are in canonical form, as [http.Header] has them. Every
 // error is a *[Refused]; nothing has been logged or answered.
+//
+// It refuses tokens that are bound to a key, because it does not know which
+// request they came with: see [Verifier.CheckRequest].
 func (v *Verifier) Check(ctx context.Context, h http.Header) (*Caller, error) {
-	raw, ok, err := credential(h)
+	p, ok, err := credential(h)
 	if err != nil || !ok {
 		return nobody, err
 	}
-	c, err := v.Verify(ctx, raw)
+	return v.checked(ctx, p)
+}
+
+// CheckRequest is [Verifier.Check] for a request as it came: a token that is bound
+// to a key is accepted with its proof, which counts once (RFC 9449 section 7.1).
+func (v *Verifier) CheckRequest(r *http.Request) (*Caller, error) {
+	p, ok, err := v.presentedBy(r)
+	if err != nil || !ok {
+		return nobody, err
+	}
+	return v.checked(r.Context(), p)
+}
+
+func (v *Verifier) checked(ctx context.Context, p presented) (*Caller, error) {
+	c, err := v.genuine(ctx, p)
+	if err == nil {
+		err = v.heard(c, Bounded)
+	}
+	if err == nil {
+		err = v.ask(ctx, p.raw, c, Bounded)
+	}
 	if err != nil {
 		return nobody, err
 	}
-	return v.caller(raw, c), nil
+	return v.caller(p.raw, c), nil
 }
 
 // Admit is [Verifier.Check] and [Caller.Meets] in one, for servers other than
 // HTTP's: it returns the caller of a request that has what need asks for, and a
 // *[Refused] for any other, nobody included.
 func (v *Verifier) Admit(ctx context.Context, h http.Header, need Need) (*Caller, error) {
-	raw, ok, err := credential(h)
+	p, ok, err := credential(h)
 	if err != nil {
 		return nobody, err
 	}
 	if !ok {
 		return nobody, &Refused{Cause: CauseNone}
 	}
-	claims, err := v.genuine(ctx, raw)
+	claims, err := v.genuine(ctx, p)
 	if err != nil {
 		return nobody, err
 	}
 	if need.Freshness != Live { // which Meets asks
-		if err := v.ask(ctx, raw, claims, need.Freshness); err != nil {
+		if err := v.ask(ctx, p.raw, claims, need.Freshness); err != nil {
 			return nobody, err
 		}
 	}
-	c := v.caller(raw, claims)
+	c := v.caller(p.raw, claims)
 	if err := c.Meets(ctx, need); err != nil {
 		return nobody, err
 	}
 	return c, nil
 }
 
-// recognise is [Verifier.Check], but that it lets a caller pass undecided whom
-// only a feed out of reach keeps from being accepted, if there are routes that
-// take him.
-func (v *Verifier) recognise(ctx context.Context, h http.Header) (*Caller, error) {
-	c, err := v.Check(ctx, h)
-	if err == nil || !isBlind(err) || !v.cfg.AllowLocal && !v.live.Load() {
-		return c, err
+// recognise is [Verifier.CheckRequest], but that it lets a caller pass undecided
+// whom only a feed out of reach keeps from being accepted, if there are routes
+// that take him.
+func (v *Verifier) recognise(r *http.Request) (*Caller, error) {
+	p, ok, err := v.presentedBy(r)
+	if err != nil || !ok {
+		return nobody, err
 	}
-	raw, _, _ := credential(h)
-	claims, err := v.genuine(ctx, raw)
+	claims, err := v.genuine(r.Context(), p)
 	if err != nil {
+		return nobody, err
+	}
+	err = v.heard(claims, Bounded)
+	if err == nil {
+		err = v.ask(r.Context(), p.raw, claims, Bounded)
+	}
+	switch {
+	case err == nil:
+		return v.caller(p.raw, claims), nil
+	case !isBlind(err) || !v.cfg.AllowLocal && !v.live.Load():
 		return nobody, err
 	}
 	if err := v.heard(claims, Live); err != nil {
 		return nobody, err
 	}
-	return &Caller{undecided: v.caller(raw, claims)}, nil
-}
-
-// credential finds the token of a request; not ok if there is none.
-func credential(h http.Header) (raw string, ok bool, err error) {
-	fields := h["Authorization"]
-	switch len(fields) {
-	case 0:
-		return "", false, nil
-	case 1:
-	default:
-		return "", false, &Refused{Cause: CauseAmbiguous}
-	}
-	scheme, raw := cutScheme(fields[0])
-	switch scheme {
-	case schemeBearer:
-		if len(h["Dpop"]) > 0 {
-			return "", false, &Refused{Cause: CauseAmbiguous}
-		}
-		return raw, true, nil
-	case schemeDPoP:
-		return "", false, &Refused{Cause: CauseBound}
-	}
-	return "", false, nil
+	return &Caller{undecided: v.caller(p.raw, claims)}, nil
 }

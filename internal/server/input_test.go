@@ -28,7 +28,7 @@ var bodies = map[string]string{
 	"adminStart":     `{"subject":"carol","amr":["pwd"],"acr":"aal1","auth_time":"2026-03-01T11:00:00Z","channel":"token","device":"d","user_agent":"u","ip":"192.0.2.1","resource":"","scope":""}`,
 	"adminRevoke":    `{"subject":"nobody","all":false,"kid":"","mode":"fast","reason":"r"}`,
 	"adminAddUser":   `{"name":"dan","admin":false}`,
-	"adminAddClient": `{"id":"reports","name":"n","public":false,"audiences":["a"],"scopes":["s"],"grants":["client_credentials"],"jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","alg":"ES256","kid":"one"}]},"allow_rs256":false,"access_token_ttl":60,"refresh_idle":3600,"may_introspect":true,"may_follow":true,"may_create_sessions":true,"may_administer":true}`,
+	"adminAddClient": `{"id":"reports","name":"n","public":false,"audiences":["a"],"scopes":["s"],"grants":["client_credentials"],"jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","alg":"ES256","kid":"one"}]},"allow_rs256":false,"access_token_ttl":60,"refresh_idle":3600,"dpop_bound_access_tokens":false,"may_introspect":true,"may_follow":true,"may_create_sessions":true,"may_administer":true}`,
 }
 
 // wrongValues are values of other types than the one asked for.
