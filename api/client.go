@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lanyard-go/lanyard/dpop"
 )
 
 // ClientConfig is what a [Client] is made of. Only Base is required.
@@ -37,6 +40,12 @@ type ClientConfig struct {
 	// only. The one before may be forgotten only when Keep has returned nil.
 	Keep func(refreshToken string) error
 
+	// Key binds the tokens to a key that the client has (DPoP, RFC 9449): a copy
+	// of them is of no use to others. On P-256, for Ed25519 or RSA, best one that
+	// the platform does not give out; a session kept from an earlier run needs the
+	// key it was begun with. Nil: bearer tokens.
+	Key crypto.Signer
+
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -50,6 +59,7 @@ type Client struct {
 	agent string
 	keep  func(string) error
 	now   func() time.Time
+	proof *prover // nil for bearer tokens
 
 	mu      sync.Mutex // held over a refresh, so that there is one at a time
 	access  string
@@ -105,6 +115,13 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	if cfg.Key != nil {
+		p, err := dpop.NewProver(cfg.Key, c.now)
+		if err != nil {
+			return nil, fmt.Errorf("api: ClientConfig.Key: %w", err)
+		}
+		c.proof = &prover{Prover: p}
+	}
 	return c, nil
 }
 
@@ -154,8 +171,8 @@ func (c *Client) take(ctx context.Context, path string, in any, token string) (*
 }
 
 func (c *Client) adopt(l *Login) error {
-	if l.TokenType != "Bearer" || l.AccessToken == "" {
-		return fmt.Errorf("api: the server answered with tokens of type %q, want Bearer", l.TokenType)
+	if l.TokenType != c.tokenType() || l.AccessToken == "" {
+		return fmt.Errorf("api: the server answered with tokens of type %q, want %s", l.TokenType, c.tokenType())
 	}
 	c.access, c.expires = l.AccessToken, c.now().Add(time.Duration(l.ExpiresIn)*time.Second)
 	if l.RefreshToken == "" {
@@ -300,16 +317,35 @@ func (c *Client) request(ctx context.Context, method, path, kind string, body []
 		req.Header.Set("Content-Type", kind)
 	}
 	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Authorization", c.tokenType()+" "+token)
 	}
 	return req, nil
 }
 
+// send makes a call, with a proof of possession if the client has a key, and once
+// more if the server wants its nonce in that.
 func (c *Client) send(req *http.Request, out any) error {
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("api: %w", err)
+	for attempt := 0; ; attempt++ {
+		if err := c.proof.sign(req); err != nil {
+			return err
+		}
+		res, err := c.http.Do(req)
+		if err != nil {
+			return fmt.Errorf("api: %w", err)
+		}
+		c.proof.learn(req, res)
+		err = read(res, out)
+		f, ok := errors.AsType[*Failed](err)
+		if !ok || f.Code != "use_dpop_nonce" || c.proof == nil || attempt > 0 {
+			return err
+		}
+		if req.Body, err = req.GetBody(); err != nil {
+			return err
+		}
 	}
+}
+
+func read(res *http.Response, out any) error {
 	defer res.Body.Close()
 	body := io.LimitReader(res.Body, 4<<20)
 	if res.StatusCode >= 300 {

@@ -28,13 +28,26 @@ type site struct {
 
 func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-func open(t *testing.T) *site {
+func open(t *testing.T, change ...func(*server.Config)) *site {
 	t.Helper()
 	s := &site{}
-	srv, err := server.Open(context.Background(), server.Config{
-		Listen: "127.0.0.1:8080", Data: t.TempDir(), Store: "memory:", Profile: "standard", RevocationBound: 2 * time.Second,
+	var handler http.Handler
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/oauth2/token" {
+			s.refresh.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(ts.Close)
+	s.url = ts.URL
+	cfg := server.Config{
+		Listen: "127.0.0.1:8080", Issuer: s.url, Data: t.TempDir(), Store: "memory:", Profile: "standard", RevocationBound: 2 * time.Second,
 		ServiceName: "lanyard", PasswordMinLength: 15, LogLevel: "error", LogFormat: "text",
-	}, server.Options{
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	srv, err := server.Open(context.Background(), cfg, server.Options{
 		Drivers: server.Drivers{SQLite: func(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) }}, Now: s.now,
 	})
 	if err != nil {
@@ -46,14 +59,7 @@ func open(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.password = admin.Password.Reveal()
-	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/oauth2/token" {
-			s.refresh.Add(1)
-		}
-		srv.Handler().ServeHTTP(w, r)
-	}))
-	t.Cleanup(ts.Close)
-	s.url = ts.URL
+	handler = srv.Handler()
 	return s
 }
 
