@@ -276,6 +276,9 @@ func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, er
 			return nil, err
 		}
 	}
+	if err := m.drawStatus(rec); err != nil {
+		return nil, err
+	}
 	var ended []*Record
 	var cred credential
 	for attempt := 0; ; attempt++ {
@@ -381,7 +384,7 @@ func (m *Manager) before(ctx context.Context, r *http.Request) (b before, err er
 			return b, err
 		}
 	}
-	b.anon, _, err = m.readPre(ctx, r, m.now())
+	b.anon, _, err = m.readPre(ctx, nil, r, m.now())
 	return b, err
 }
 
