@@ -46,10 +46,14 @@ func tokenType(key string) string {
 // issue signs an access token of a session: never longer than the session's own
 // limits (RFC 9068 for the shape).
 func (m *Manager) issue(rec *Record, audience []string, scope, key string, t terms) (string, time.Duration, error) {
+	extra, err := m.withStatus(t.claims, rec)
+	if err != nil {
+		return "", 0, err
+	}
 	claims := token.Claims{
 		Subject: rec.Subject, ClientID: cmp.Or(rec.ClientID, BuiltinClient), SID: rec.SID.String(), Generation: rec.Generation,
 		SubjectEpoch: rec.SubjectEpoch, GlobalEpoch: rec.GlobalEpoch,
-		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, JKT: key, Extra: t.claims,
+		AuthTime: rec.AuthTime.Time(), AMR: rec.Methods, ACR: rec.Class, Scope: scope, JKT: key, Extra: extra,
 	}
 	now := m.now()
 	limit := min(rec.ExpiresAt, rec.IdleExpiresAt)

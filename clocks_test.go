@@ -341,6 +341,7 @@ func TestAccessTokenNeverOutlivesItsSession(t *testing.T) {
 }
 
 // req: LIFE-16
+// attack: H2
 func TestAccessTokenExpiryIsJitteredDownwardsByAtMostATwentieth(t *testing.T) {
 	w := newWorld(t)
 	ttl := w.Policy().AccessTokenTTL

@@ -13,7 +13,9 @@ import (
 var ErrBadRecord = errors.New("lanyard: stored record cannot be read")
 
 // recordVersion is the first byte of the stored form. A new field gets a new
-// version; older ones stay readable.
+// version; older ones stay readable. One that few records have can be a part
+// instead: records without it stay as they were, and older programs refuse those
+// that have it.
 const recordVersion = 1
 
 // MaxRecordSize bounds the stored form in bytes: application data of 16 KiB
@@ -46,7 +48,10 @@ const (
 
 	flagPersistent = 1 << 3 // among the parts, with nothing to read
 
+	partStatus = 1 << 4
+
 	refreshLen = 4 + 32 + 32 + 16 + 8 + 8 + 1 + 1 // then two texts of a byte's length
+	statusLen  = 16 + 4
 )
 
 // AppendBinary appends the stored form to b. No type is chosen by the data.
@@ -69,6 +74,9 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 	}
 	if r.Persistent {
 		parts |= flagPersistent
+	}
+	if r.Status != (StatusIndex{}) {
+		parts |= partStatus
 	}
 	be := binary.BigEndian
 	b = append(b, recordVersion, byte(r.State), byte(r.Channel), byte(r.Binding), parts)
@@ -129,6 +137,10 @@ func (r *Record) AppendBinary(b []byte) ([]byte, error) {
 		}
 		b = append(b, byte(len(r.Key)))
 		b = append(b, r.Key...)
+	}
+	if parts&partStatus != 0 {
+		b = append(b, r.Status.List[:]...)
+		b = be.AppendUint32(b, r.Status.Index)
 	}
 	return b, nil
 }
@@ -223,7 +235,14 @@ func (r *Record) decodeParts(parts byte, rest string) bool {
 			return false
 		}
 	}
-	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|partKey|flagPersistent) == 0
+	if parts&partStatus != 0 {
+		if len(rest) < statusLen {
+			return false
+		}
+		rest = rest[copy(r.Status.List[:], rest):]
+		r.Status.Index, rest = be32(rest), rest[4:]
+	}
+	return rest == "" && parts&^(partOrigin|partHandle|partRefresh|partKey|flagPersistent|partStatus) == 0
 }
 
 // shortText takes a text of at most 255 bytes with its length before it.

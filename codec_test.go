@@ -23,6 +23,7 @@ func fullRecord() *lanyard.Record {
 		Refresh: &lanyard.Refresh{Counter: 1 << 31, Digest: lanyard.Digest{7}, Predecessor: lanyard.Digest{8}, Nonce: [16]byte{9},
 			RotatedAt: 10, Agent: 1 << 63, Range: someRange, MovedRange: "198.51.100.0/24", Retried: true, RetriedRow: 8},
 		Data: []byte(`{"cart":["hat"]}`), EndedAt: 11, EndReason: lanyard.ReasonLogout, EndedBy: "ann",
+		Status: lanyard.StatusIndex{List: [16]byte{12, 15: 13}, Index: 1 << 31},
 	}
 }
 
@@ -67,6 +68,7 @@ func TestAppendBinaryAppends(t *testing.T) {
 }
 
 // req: STORE-10
+// attack: H3
 func TestDamagedOrForeignRecordIsRefused(t *testing.T) {
 	good := encode(t, fullRecord())
 	for name, stored := range map[string]string{
@@ -126,6 +128,8 @@ func TestCloneSharesNothing(t *testing.T) {
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add(encode(f, fullRecord()))
 	f.Add(encode(f, &lanyard.Record{}))
+	f.Add(encode(f, &lanyard.Record{Status: lanyard.StatusIndex{List: [16]byte{1}, Index: 2}}))
+	f.Add(encode(f, &lanyard.Record{Status: lanyard.StatusIndex{Index: 2}, Persistent: true}))
 	for i := range 20 {
 		b := []byte(encode(f, fullRecord()))
 		b[i*len(b)/20] ^= 1 << (i % 8)

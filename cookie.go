@@ -1,11 +1,14 @@
 package lanyard
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/lanyard-go/lanyard/audit"
+	"github.com/lanyard-go/lanyard/csrf"
 	"github.com/lanyard-go/lanyard/internal/cookie"
 )
 
@@ -31,8 +34,14 @@ type CookieConfig struct {
 	InsecureSameSiteNone bool
 
 	// Persistent keeps the cookie over a restart of the browser, until the
-	// session's absolute limit, at most 400 days.
+	// session's absolute limit, at most 400 days. Without it that is decided at
+	// each login, by [Login.Persistent].
 	Persistent bool
+
+	// MaxAge is how long the browser keeps a cookie that persists, counted from
+	// when it was written last. Zero means until the session's absolute limit,
+	// which it never passes; at most 400 days.
+	MaxAge time.Duration
 }
 
 // cookieSpecs are the cookies that a manager writes.
@@ -42,6 +51,7 @@ type cookieSpecs struct {
 	device  cookie.Spec // for a browser that has signed in before
 
 	persistent bool
+	maxAge     time.Duration
 }
 
 const (
@@ -62,13 +72,15 @@ func newCookieSpecs(c CookieConfig) (cookieSpecs, error) {
 		name = DefaultCookieName
 	}
 	base := cookie.Spec{Name: name, Path: "/", Domain: c.Domain, Secure: true, HttpOnly: true, SameSite: same}
-	s := cookieSpecs{session: base, pre: base, device: base, persistent: c.Persistent}
+	s := cookieSpecs{session: base, pre: base, device: base, persistent: c.Persistent, maxAge: cmp.Or(c.MaxAge, cookie.MaxAge)}
 	s.pre.Name = name + "-pre"
 	s.pre.SameSite = max(same, cookie.Lax)
 	s.device.Name = name + "-device"
 	s.device.SameSite = cookie.Strict
 	s.device.MaxAge = deviceLifetime
-	for _, spec := range []cookie.Spec{s.session, s.pre, s.device} {
+	kept := base
+	kept.MaxAge = c.MaxAge
+	for _, spec := range []cookie.Spec{s.session, s.pre, s.device, kept} {
 		if err := spec.Validate(); err != nil {
 			return cookieSpecs{}, fmt.Errorf("lanyard: Config.Cookie: %w", err)
 		}
@@ -81,6 +93,29 @@ func newCookieSpecs(c CookieConfig) (cookieSpecs, error) {
 
 // cookieLimits bound the work that a flood of cookies can cause.
 var cookieLimits = cookie.Limits{}
+
+// readCookie reads one of the manager's cookies. Two of one name, or a form that
+// parsers read differently, were planted by somebody on a sibling host, or are
+// left over from another configuration: nobody is signed in, and the ones that
+// are not ours are deleted, so that the next request is answered as before.
+func (m *Manager) readCookie(w http.ResponseWriter, r *http.Request, spec cookie.Spec) (string, cookie.Status) {
+	text, status := cookie.Read(r.Header, spec.Name, cookieLimits)
+	switch status {
+	case cookie.Absent, cookie.One:
+		return text, status
+	}
+	m.count("cookie", status.String())
+	// Whoever sends such requests must not fill the audit trail: each kind is
+	// told of once a minute.
+	if m.deadUse.due(SID{len(SID{}) - 1: byte(status)}, CauseAmbiguous, m.now()) {
+		m.event(withSource(r, m), audit.CookieAmbiguous, nil, func(e *audit.Event) { e.Reason = status.String() })
+	}
+	if w != nil && status != cookie.TooMany {
+		spec.Sweep(w.Header(), r.Header, m.Transport(r).Host, r.URL.EscapedPath())
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	return "", status
+}
 
 // setCookie writes a credential, unless the request came in the clear: then
 // anybody on the way could read it.
@@ -106,6 +141,21 @@ func (m *Manager) deleteCookie(w http.ResponseWriter, spec cookie.Spec) {
 func (m *Manager) Clear(w http.ResponseWriter) {
 	m.deleteCookie(w, m.cookies.session)
 	w.Header().Set("Clear-Site-Data", `"storage"`)
+}
+
+// ForgetCookies is for the button of a page that tells somebody whose browser
+// sends too many cookies ([CauseFlooded]) how to get out of that: it makes the
+// browser forget all cookies and the storage of this site. That signs out every
+// host of the registrable domain, siblings included, and the page has to say so.
+// A request that another site started is refused.
+func (m *Manager) ForgetCookies(w http.ResponseWriter, r *http.Request) error {
+	t := m.Transport(r)
+	if err := m.loginCheck.Decide(r, csrf.Facts{Scheme: t.Scheme, Host: t.Host, CookieAuth: true}); err != nil {
+		return m.loginRefused(r, From(r.Context()), &Refused{Cause: CauseForgery, Err: err})
+	}
+	m.Clear(w)
+	w.Header().Set("Clear-Site-Data", `"cookies", "storage"`)
+	return nil
 }
 
 // Write hands a grant to its client. A handle it sets as the cookie, and the
@@ -150,7 +200,7 @@ func (m *Manager) sessionSpec(g *Grant) cookie.Spec {
 	spec := m.cookies.session
 	if m.cookies.persistent || g.Session.rec.Persistent {
 		left := g.Session.rec.ExpiresAt.Sub(m.now())
-		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), cookie.MaxAge)
+		spec.MaxAge = min(max(left.Truncate(time.Second), time.Second), m.cookies.maxAge.Truncate(time.Second))
 	}
 	return spec
 }

@@ -28,6 +28,7 @@ func (w *world) written(g *lanyard.Grant) string {
 }
 
 // req: COOKIE-2, COOKIE-6, COOKIE-12, COOKIE-16
+// attack: B7, B8
 func TestDefaultSessionCookie(t *testing.T) {
 	w := newWorld(t)
 	g := w.startCookie()
@@ -41,6 +42,7 @@ func TestDefaultSessionCookie(t *testing.T) {
 }
 
 // req: COOKIE-3, COOKIE-6, COOKIE-16
+// attack: B7
 func TestConfiguredSessionCookie(t *testing.T) {
 	for name, row := range map[string]struct {
 		c    lanyard.CookieConfig
@@ -102,6 +104,22 @@ func TestPersistentCookieEndsWithItsSession(t *testing.T) {
 	})
 	if got := maxAge(long, long.startCookie()); got != "34560000" {
 		t.Errorf("400 days: %q", got)
+	}
+	short := newWorld(t, func(c *lanyard.Config) { c.Cookie.MaxAge = 29*24*time.Hour + time.Millisecond })
+	if got := maxAge(short, short.startCookie()); got != "" {
+		t.Errorf("a limit makes it persist: %s", got)
+	}
+	asked = short.start(lanyard.Login{Persistent: true})
+	if got := maxAge(short, asked); got != "2505600" {
+		t.Errorf("within its own limit: %q, want 29 days", got)
+	}
+	short.clock.advance(23 * time.Hour)
+	if !short.cookieWorks(asked) {
+		t.Fatal("the session is over")
+	}
+	short.clock.advance(23 * time.Hour)
+	if got := maxAge(short, asked); got != "2426400" {
+		t.Errorf("near the session's limit: %q, want what is left of the session", got)
 	}
 }
 
@@ -174,6 +192,7 @@ func TestCookieIsJudgedByItsRecordAlone(t *testing.T) {
 }
 
 // req: COOKIE-14
+// attack: B11
 func TestHandleHoldsNothingButItsOwnNumbers(t *testing.T) {
 	w := newWorld(t)
 	g := w.start(lanyard.Login{Subject: "ann-of-green-gables", Device: "typewriter"})

@@ -145,6 +145,7 @@ func TestDataHasASizeLimitAndAnErrorLeavesItAlone(t *testing.T) {
 }
 
 // req: COOKIE-17, SID-14
+// attack: B9
 func TestDataBeforeLoginLivesInARecordOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	if s := w.send(get("/")); !s.ran || len(setCookies(s.answer)) > 0 {
@@ -178,6 +179,7 @@ func TestDataBeforeLoginLivesInARecordOfItsOwn(t *testing.T) {
 }
 
 // req: FIX-1, FIX-5
+// attack: B1
 func TestDataCrossesLoginByNameOnlyAndItsRecordIsDestroyed(t *testing.T) {
 	for _, channel := range []lanyard.Channel{lanyard.ChannelCookie, lanyard.ChannelToken} {
 		w := newWorld(t)
@@ -213,6 +215,7 @@ func TestDataCrossesLoginByNameOnlyAndItsRecordIsDestroyed(t *testing.T) {
 }
 
 // req: STORE-14, SID-12
+// attack: B11
 func TestSecurityFieldsCannotBeReachedThroughData(t *testing.T) {
 	w := newWorld(t)
 	g := w.startCookie()

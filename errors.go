@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lanyard-go/lanyard/csrf"
 )
 
 // Cause says why a request was refused. It goes to the log and to metrics; the
@@ -46,6 +48,7 @@ const (
 	CauseNonce         Cause = "dpop_nonce"         // the proof lacks a nonce of this server
 	CauseKey           Cause = "wrong_key"          // a proof by another key than the session is bound to
 	CauseDisabled      Cause = "subject_disabled"   // the application says the subject may not go on
+	CauseFlooded       Cause = "too_many_cookies"   // more cookies than are read, so the session's was not looked for
 )
 
 // Refused is the error of a request or credential that was not accepted. Match
@@ -97,7 +100,7 @@ func (e *Refused) Public() (status int, code, message string) {
 	case CauseAmbiguous:
 		return http.StatusBadRequest, "invalid_request", "The request carries more than one credential."
 	case CauseForgery:
-		return http.StatusForbidden, "cross_origin", "This request did not come from this site's own pages."
+		return http.StatusForbidden, "cross_origin", e.forgery()
 	case CauseCSRFToken:
 		return http.StatusForbidden, "csrf_token", "The request lacks a valid X-CSRF-Token header or csrf_token field."
 	case CauseStale, CauseWeak:
@@ -125,6 +128,8 @@ func (e *Refused) Public() (status int, code, message string) {
 		return http.StatusBadRequest, "invalid_scope", "The scope was not granted."
 	case CauseAudience:
 		return http.StatusBadRequest, "invalid_target", "The resource may not be asked for."
+	case CauseFlooded:
+		return http.StatusRequestHeaderFieldsTooLarge, "too_many_cookies", "The browser sent more cookies than are read here. Remove the cookies of this site, then sign in again."
 	case CauseNone:
 		return http.StatusUnauthorized, "unauthorized", "Sign in to do this."
 	}
@@ -133,6 +138,16 @@ func (e *Refused) Public() (status int, code, message string) {
 		return http.StatusBadRequest, "invalid_grant", "The credential is not valid."
 	}
 	return http.StatusUnauthorized, "invalid_token", "The session or token is not valid."
+}
+
+// forgery names the header that decided, which helps whoever builds a page and
+// tells an attacker nothing that the rules do not.
+func (e *Refused) forgery() string {
+	const said = "This request did not come from this site's own pages."
+	if why, ok := errors.AsType[*csrf.Refused](e.Err); ok && why.Message() != said {
+		return said + " " + why.Message()
+	}
+	return said
 }
 
 // asGrant marks the refusal of a credential that was presented as a grant.
@@ -176,6 +191,15 @@ func (m *Manager) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 		}
 	}
 	writeProblem(w, r, status, code, message)
+}
+
+// answer is WriteError, or what the application has in its place.
+func (m *Manager) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if m.cfg.WriteError != nil {
+		m.cfg.WriteError(w, r, err)
+		return
+	}
+	m.WriteError(w, r, err)
 }
 
 // challenges builds WWW-Authenticate from fixed words and numbers only, so that

@@ -109,6 +109,7 @@ func TestTokenRequestsNeedNoForgeryCheckBecauseTheyIgnoreCookies(t *testing.T) {
 }
 
 // req: CSRF-5, CSRF-7
+// attack: C4
 func TestStrictProfileDemandsTheSessionsOwnToken(t *testing.T) {
 	w := newWorld(t, profile("strict"))
 	g, other := w.startCookie(), w.start(lanyard.Login{Subject: "bob"})
@@ -226,6 +227,7 @@ func (w *world) submit(r *http.Request, isForm bool) (err error) {
 }
 
 // req: CSRF-13
+// attack: B10, C4
 func TestLoginFormIsBoundToTheBrowserItWasShownTo(t *testing.T) {
 	w := newWorld(t)
 	cookies, token, err := w.seeBrowser("")

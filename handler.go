@@ -18,10 +18,11 @@ import (
 // goes on as nobody: [Manager.Require] guards what needs somebody.
 //
 // Requests with an unsafe method that a cookie authenticates pass the check
-// against request forgery first. A credential that does not hold is answered
-// here: 401 for a token; for a cookie the request goes on as nobody and the
-// cookie is deleted. While the store cannot be asked the answer is 503, and
-// nothing is deleted.
+// against request forgery first, and so do handshakes of WebSockets and of event
+// streams, which are GET and need an Origin of their own. A credential that does
+// not hold is answered here: 401 for a token; for a cookie the request goes on as
+// nobody and the cookie is deleted. While the store cannot be asked the answer is
+// 503, and nothing is deleted.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &sessionContext{Context: r.Context(), request: r}
@@ -29,7 +30,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		s.manager, s.now, s.mayHold = m, m.now(), m.cfg.AllowLocal
 		if err := m.recognise(w, r, s); err != nil {
 			m.refused(r, s, err)
-			m.WriteError(w, r, err)
+			m.answer(w, r, err)
 			return
 		}
 		r = r.WithContext(c)
@@ -58,42 +59,36 @@ func (m *Manager) recognise(w http.ResponseWriter, r *http.Request, s *Session) 
 	if auth, ok := r.Header["Authorization"]; ok {
 		return m.recogniseHeader(r, auth, s)
 	}
-	text, status := cookie.Read(r.Header, m.cookies.session.Name, cookieLimits)
-	switch status {
-	case cookie.One:
+	text, status := m.readCookie(w, r, m.cookies.session)
+	s.flooded = status == cookie.TooMany
+	if status == cookie.One {
 		if err := m.recogniseCookie(w, r, text, s); err != nil {
 			return err
 		}
-	case cookie.Absent:
-	default:
-		// Two cookies of one name, or a form that parsers read differently: an
-		// attacker on a sibling host may have planted one. Nobody is signed in.
-		m.event(withSource(r, m), audit.CookieAmbiguous, nil, func(e *audit.Event) { e.Reason = status.String() })
-		m.count("cookie", status.String())
 	}
 	if s.held != nil {
 		return nil // the store is away, and what came before a login with it
 	}
 	if s.rec == nil {
 		var err error
-		if s.anon, s.pre, err = m.readPre(r.Context(), r, s.now); err != nil {
+		if s.anon, s.pre, err = m.readPre(r.Context(), w, r, s.now); err != nil {
 			return err
 		}
 	}
 	if s.rec == nil && s.anon == nil {
 		return nil
 	}
-	if safeMethod(r.Method) {
+	opens := opensChannel(r)
+	if safeMethod(r.Method) && !opens {
 		return nil
 	}
 	if w != nil {
 		csrf.AddVary(w.Header(), csrf.VaryCheck)
 	}
+	if opens {
+		return m.checkUpgrade(r, s)
+	}
 	return m.checkForgery(r, s)
-}
-
-func safeMethod(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 func (m *Manager) recogniseHeader(r *http.Request, fields []string, s *Session) error {
@@ -210,59 +205,6 @@ func (m *Manager) alive(ctx context.Context, rec *Record, now Time) error {
 		}
 	}
 	return err
-}
-
-// checkForgery runs before the handler of each unsafe request that a cookie
-// authenticates. A refusal is no activity.
-func (m *Manager) checkForgery(r *http.Request, s *Session) error {
-	t := m.Transport(r)
-	facts := csrf.Facts{Scheme: t.Scheme, Host: t.Host, CookieAuth: true}
-	if m.policy.RequireCSRFToken || len(r.Header["Sec-Fetch-Site"]) == 0 && len(r.Header["Origin"]) == 0 {
-		facts.TokenOK = m.csrfTokenOK(r, s)
-	}
-	err := m.check.Decide(r, facts)
-	if err == nil {
-		return nil
-	}
-	cause := CauseForgery
-	why, _ := errors.AsType[*csrf.Refused](err)
-	if why != nil && why.Why == csrf.TokenRequired {
-		cause = CauseCSRFToken
-	}
-	return &Refused{Cause: cause, SID: s.SID(), Err: err}
-}
-
-// CSRFToken returns a fresh rendering of the session's forgery token, for forms
-// and for scripts of the own pages. Nobody has one only if the browser was
-// prepared by [Manager.Prepare].
-func (m *Manager) CSRFToken(s *Session) (string, error) {
-	b, ok := s.csrfBinding()
-	if !ok {
-		return "", refuse(CauseNone, SID{})
-	}
-	return m.csrf.Mint(b)
-}
-
-// CSRFTokenFor is [Manager.CSRFToken] for a grant just made.
-func (m *Manager) CSRFTokenFor(g *Grant) (string, error) { return m.CSRFToken(g.Session) }
-
-func (s *Session) csrfBinding() (csrf.Binding, bool) {
-	switch {
-	case s.rec != nil && !s.rec.Handle.IsZero():
-		return csrf.Binding{SID: s.rec.SID, Generation: s.rec.Generation, Digest: s.rec.Handle}, true
-	case s.pre != nil:
-		return csrf.Binding{SID: s.pre.sid, Generation: s.pre.generation, Digest: s.pre.digest()}, true
-	}
-	return csrf.Binding{}, false
-}
-
-func (m *Manager) csrfTokenOK(r *http.Request, s *Session) bool {
-	b, ok := s.csrfBinding()
-	if !ok {
-		return false
-	}
-	text, ok := csrf.FromRequest(r)
-	return ok && m.csrf.Verify(b, text)
 }
 
 // refused logs a refusal with its cause; the answer says less.

@@ -73,6 +73,7 @@ func allKinds(t *testing.T, w *world) map[string]string {
 }
 
 // req: SID-9, SID-10, KEY-3, COOKIE-17, COOKIE-14
+// attack: B9
 func TestEachCredentialOpensTheDoorOfItsKindOnly(t *testing.T) {
 	w := newWorld(t)
 	for kind, text := range allKinds(t, w) {
@@ -142,6 +143,7 @@ func TestTamperingWithAnyByteOfACredentialOpensNothing(t *testing.T) {
 }
 
 // req: COOKIE-1, COOKIE-4, COOKIE-6, COOKIE-19
+// attack: B8, A4
 func TestEveryCookieKindIsSecureAndNeverWrittenInTheClear(t *testing.T) {
 	w := newWorld(t)
 	g := w.startCookie()

@@ -137,6 +137,7 @@ var forbidden = []string{
 }
 
 // req: SID-1, SID-3, KEY-8, KEY-9
+// attack: H3
 func TestNoWeakOrGuessableSourceIsImported(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, i := range p.Imports {

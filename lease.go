@@ -119,6 +119,46 @@ func (n *node) readPeers(ctx context.Context) (peers map[string]lease, steady bo
 	return peers, steady, nil
 }
 
+// admit reads the leases of the others, and lets a node that has none take one if
+// no other may run that has another length. That all nodes have one bound is what
+// keeps a strict revocation right when the engine has lost the leases, see
+// docs/revocation.md: whoever comes with another one works without a lease, so that
+// it asks the store each time and grants none, until those before it are gone.
+func (n *node) admit(ctx context.Context) error {
+	peers, _, err := n.readLife(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the leases of the nodes: %w", err)
+	}
+	if n.admitted = n.agree(ctx, peers) || n.fresh(); !n.admitted {
+		return n.catchUp(ctx) // its followers hear of ends all the same, and keys are withdrawn
+	}
+	return nil
+}
+
+// agree reports whether no lease may run that is of another length than this
+// node's. When that has changed it says so in the log.
+func (n *node) agree(ctx context.Context, peers map[string]lease) bool {
+	var other string
+	n.mu.Lock()
+	for name, l := range peers {
+		if l.Length != n.bound.Milliseconds() && n.now().Sub(n.peers[name].since) <= drifted(l.length()) {
+			other = name
+		}
+	}
+	n.mu.Unlock()
+	if odd := other != ""; odd != n.odd {
+		if n.odd = odd; odd {
+			l := peers[other]
+			n.log.LogAttrs(ctx, slog.LevelError, "another node goes by another bound: give all nodes of a store the same --revocation-bound (Config.RevocationBound). Strict revocations wait for the longest, and a node that comes later takes no lease, asks the store each time and gives its followers none",
+				slog.Duration("bound", n.bound), slog.Duration("other", l.length()), slog.String("node", other))
+			n.count("node", "other_bound")
+		} else {
+			n.log.LogAttrs(ctx, slog.LevelInfo, "all nodes go by one bound again")
+		}
+	}
+	return other == ""
+}
+
 // incarnation returns the engine's as it was last read.
 func (n *node) incarnation() string {
 	n.mu.Lock()

@@ -286,6 +286,9 @@ func (m *Manager) create(ctx context.Context, rec *Record, most int) (*Grant, er
 			return nil, asGrant(unproven(SID{}))
 		}
 	}
+	if err := m.drawStatus(rec); err != nil {
+		return nil, err
+	}
 	var ended []*Record
 	var cred credential
 	for attempt := 0; ; attempt++ {
@@ -391,7 +394,7 @@ func (m *Manager) before(ctx context.Context, r *http.Request) (b before, err er
 			return b, err
 		}
 	}
-	b.anon, _, err = m.readPre(ctx, r, m.now())
+	b.anon, _, err = m.readPre(ctx, nil, r, m.now())
 	return b, err
 }
 

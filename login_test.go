@@ -16,6 +16,7 @@ import (
 )
 
 // req: FIX-1, SID-14
+// attack: B1
 func TestLoginMakesNewCredentialsAndEndsWhatTheBrowserHad(t *testing.T) {
 	w := newWorld(t)
 	old := w.startCookie()
@@ -83,6 +84,7 @@ func TestLoginFailingAtEachStoreCallGrantsNothing(t *testing.T) {
 }
 
 // req: FIX-2, FIX-3, LIFE-9, JWT-15
+// attack: B1
 func TestStepUpReplacesEveryCredential(t *testing.T) {
 	w := newWorld(t)
 	cookie, tokens := w.startCookie(), w.startToken()

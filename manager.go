@@ -129,11 +129,21 @@ type Config struct {
 	// such a route would take is nobody's until one does.
 	AllowLocal bool
 
+	// WriteError answers requests that [Manager.Handler] and [Manager.Require]
+	// refuse, in place of [Manager.WriteError], which writes JSON: for a page that
+	// people can read. It has to write an answer, and has [Manager.WriteError] for
+	// what programs asked. Nobody is signed in in the request's context if the
+	// Handler refused it.
+	WriteError func(w http.ResponseWriter, r *http.Request, err error)
+
 	// Feed tells followers of this process what was revoked. Nil: there are none.
 	Feed Feed
 
 	// DPoP says how proofs of possession are checked.
 	DPoP DPoPConfig
+	// StatusLists gives each session a place in lists for third parties, which its
+	// access tokens name in the claim "status". Nil: there are none.
+	StatusLists StatusLists
 
 	// ShortenAddresses keeps only the network of a client's address (/24, /48)
 	// in records.
@@ -237,6 +247,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.cfg.ForgetAfter == 0 {
 		m.cfg.ForgetAfter = day
 	}
+	if err := m.checkStatusLists(); err != nil {
+		return nil, err
+	}
 	m.log = cfg.Logger
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -263,11 +276,8 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if m.cookies, err = newCookieSpecs(cfg.Cookie); err != nil {
 		return nil, err
 	}
-	if m.loginCheck, err = csrf.New(csrf.Config{TrustedOrigins: cfg.TrustedOrigins}); err != nil {
-		return nil, fmt.Errorf("lanyard: Config.TrustedOrigins: %w", err)
-	}
-	if m.check, err = csrf.New(csrf.Config{TrustedOrigins: cfg.TrustedOrigins, Exempt: cfg.Exempt, RequireToken: policy.RequireCSRFToken}); err != nil {
-		return nil, fmt.Errorf("lanyard: Config.Exempt: %w", err)
+	if err := m.prepareChecks(); err != nil {
+		return nil, err
 	}
 	if m.csrf, err = csrf.NewTokens(m.keys.current.csrf); err != nil {
 		return nil, fmt.Errorf("lanyard: Config.Keys: %w", err)

@@ -57,7 +57,7 @@ func (m *Manager) Require(need Need, next http.Handler) http.Handler {
 		if err != nil {
 			s.Reject()
 			m.refused(r, s, err)
-			m.WriteError(w, r, err)
+			m.answer(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -79,6 +79,8 @@ func (s *Session) Meets(need Need) error {
 			return refuse(CauseUnbound, SID{})
 		}
 		return s.meetsScope(need)
+	case s.rec == nil && s.flooded:
+		return refuse(CauseFlooded, SID{})
 	case s.rec == nil:
 		return refuse(CauseNone, SID{})
 	case !s.SignedIn():

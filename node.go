@@ -40,6 +40,9 @@ type node struct {
 
 	// since is when the running lease was asked for; nil: there is none.
 	since atomic.Pointer[time.Time]
+	// What only run and what it calls use: whether this node may write a lease, see
+	// admit, and whether one of another length was there at the last look.
+	admitted, odd bool
 
 	reading sync.Mutex  // held by whoever reads the feed
 	stale   atomic.Bool // the next reading starts from the beginning
@@ -117,6 +120,7 @@ func (n *node) run(ctx context.Context, random io.Reader) error {
 	}
 	defer n.running.Store(false)
 	defer n.since.Store(nil)
+	n.admitted = false
 	n.mu.Lock()
 	n.name = hex.EncodeToString(name[:])
 	n.mu.Unlock()
@@ -146,11 +150,13 @@ func (n *node) run(ctx context.Context, random io.Reader) error {
 			}
 			t.Reset(every)
 		case <-wake:
-			if err = n.catchUp(ctx); err == nil && !n.idle() {
+			if err = n.catchUp(ctx); err == nil && n.admitted && !n.idle() {
 				err = n.writeLease(ctx) // somebody may be waiting for it
 			}
 		case <-moved:
-			if err = n.writeLease(ctx); err == nil && !n.fresh() {
+			if n.fresh() {
+				err = n.writeLease(ctx)
+			} else {
 				err = n.renew(ctx) // the first follower has come
 			}
 		}
@@ -211,15 +217,23 @@ func (n *node) watch(ctx context.Context, wake chan<- struct{}) {
 // it was written: whoever revokes either finds it and waits, or had appended its
 // entry before the feed was read.
 func (n *node) renew(ctx context.Context) error {
+	if !n.fresh() {
+		n.admitted = false
+		if err := n.admit(ctx); err != nil || !n.admitted {
+			return err
+		}
+	}
 	asked := n.now()
 	before := n.cursor()
 	if err := n.writeLease(ctx); err != nil {
 		return err
 	}
 	// Before the feed is read: an engine that has lost entries may give their
-	// places to others, so a cursor of its earlier life could pass over those.
-	if _, _, err := n.readLife(ctx); err != nil {
-		return fmt.Errorf("reading the leases of the nodes: %w", err)
+	// places to others, so a cursor of its earlier life could pass over those. And
+	// after the lease was written: of two nodes that come at the same time, with
+	// bounds that differ, one at least sees the other.
+	if err := n.admit(ctx); err != nil || !n.admitted {
+		return err
 	}
 	if err := n.catchUp(ctx); err != nil {
 		return err

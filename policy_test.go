@@ -92,6 +92,7 @@ func TestPolicyRefusesWhatItCannotPromise(t *testing.T) {
 }
 
 // req: OPS-10, COOKIE-1, COOKIE-3, COOKIE-6
+// attack: B8
 func TestNewRefusesWrongSettingsAndNamesTheField(t *testing.T) {
 	good := lanyard.Config{Issuer: site}
 	if _, err := lanyard.New(memory.New(), good); err != nil {

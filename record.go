@@ -151,6 +151,9 @@ type Record struct {
 	Handle  Digest   // cookie channel: of the current handle
 	Refresh *Refresh // token channel: its family
 
+	// Status is its place in the lists of [Config.StatusLists], zero without.
+	Status StatusIndex
+
 	// Persistent: its cookie outlives a restart of the browser.
 	Persistent bool
 

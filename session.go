@@ -24,6 +24,7 @@ type Session struct {
 	passive bool
 	near    bool    // rec comes from the near cache, without application data
 	mayHold bool    // the request passes a handler, where routes say what they take
+	flooded bool    // there were too many cookies to look for ours
 	held    *Record // good by what was last known, for routes that take that
 	away    error   // why the store did not say
 

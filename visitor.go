@@ -74,8 +74,8 @@ func (m *Manager) newPre() (*credential, error) {
 // readPre reads the cookie of a browser that is not signed in. With an expiry
 // inside it stands for itself; without, for an anonymous record. An error means
 // that the store could not be asked; everything else that is wrong is nobody.
-func (m *Manager) readPre(ctx context.Context, r *http.Request, now Time) (*Record, *credential, error) {
-	text, status := cookie.Read(r.Header, m.cookies.pre.Name, cookieLimits)
+func (m *Manager) readPre(ctx context.Context, w http.ResponseWriter, r *http.Request, now Time) (*Record, *credential, error) {
+	text, status := m.readCookie(w, r, m.cookies.pre)
 	if status != cookie.One {
 		return nil, nil, nil
 	}
@@ -106,7 +106,7 @@ func (m *Manager) preOf(r *http.Request) (*credential, error) {
 	if s.pre != nil || s.rec == nil {
 		return s.pre, nil
 	}
-	_, pre, err := m.readPre(r.Context(), r, m.now())
+	_, pre, err := m.readPre(r.Context(), nil, r, m.now())
 	return pre, err
 }
 
@@ -117,6 +117,10 @@ func (m *Manager) CheckLogin(r *http.Request, form bool) error {
 	s := From(r.Context())
 	t := m.Transport(r)
 	facts := csrf.Facts{Scheme: t.Scheme, Host: t.Host}
+	if s.flooded {
+		// Signing in would not help: the new cookie would not be found either.
+		return m.loginRefused(r, s, &Refused{Cause: CauseFlooded})
+	}
 	if form {
 		// A session still in the browser must not stand in for the form's own
 		// binding, so only the pre-session counts.

@@ -69,26 +69,15 @@ func (b *bench) http(ctx context.Context, dir string) (section, error) {
 }
 
 func (b *bench) httpRows(ctx context.Context, dir, script string, l layout) (rows []row, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	var closers []func() error
 	defer func() { closeAll(&err, closers) }()
 	wrk := &load{command: l.client, script: script, time: max(time.Second, b.span(time.Second).Round(time.Second))}
 	open := func(kind contender.Kind) (*target, error) {
-		home, err := sub(dir)
+		t, p, err := startSite(ctx, dir, l.server, kind)
 		if err != nil {
 			return nil, err
 		}
-		badges := filepath.Join(home, "badges")
-		args := slices.Concat(l.server, []string{self, serveCommand, "-kind", string(kind), "-badges", badges, "-dir", home})
-		p, err := startProcess(ctx, args[0], args[1:]...)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", kind, err)
-		}
 		closers = append(closers, p.stop)
-		t := &target{pid: p.cmd.Process.Pid, url: p.url, badges: badges}
 		_, err = wrk.visit(ctx, t) // warms it up
 		return t, err
 	}
@@ -193,9 +182,10 @@ type visit struct {
 
 // load runs wrk.
 type load struct {
-	command []string
-	script  string
-	time    time.Duration
+	command   []string
+	script    string
+	arguments []string // for the script, after the file of badges
+	time      time.Duration
 }
 
 var (
@@ -209,7 +199,7 @@ func (l *load) visit(ctx context.Context, t *target) (visit, error) {
 	if err != nil {
 		return visit{}, err
 	}
-	args := slices.Concat(l.command, []string{"-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges})
+	args := slices.Concat(l.command, []string{"-d", fmt.Sprintf("%.0fs", l.time.Seconds()), "-s", l.script, t.url, "--", t.badges}, l.arguments)
 	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return visit{}, fmt.Errorf("running wrk: %w: %s", err, out)

@@ -138,6 +138,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		// The heap is measured first, while it is empty.
 		{"memory", b.memory},
 		{"middleware", b.middleware},
+		{"browser", b.browser},
 		{"tokens", b.tokens},
 		{"revocation", b.revocations},
 		{"durable creation", b.durable},

@@ -55,7 +55,12 @@ type pages struct {
 }
 
 // pages opens the sites, each with n people, and lets them take turns.
-func (b *bench) pages(ctx context.Context, dir string, n int, span time.Duration, kinds ...contender.Kind) (_ *pages, err error) {
+func (b *bench) pages(ctx context.Context, dir string, n int, span time.Duration, kinds ...contender.Kind) (*pages, error) {
+	return b.visits(ctx, dir, n, span, contender.NewVisitor, kinds...)
+}
+
+// visits is pages with visitors of another kind.
+func (b *bench) visits(ctx context.Context, dir string, n int, span time.Duration, visitor func(*contender.Site) *contender.Visitor, kinds ...contender.Kind) (_ *pages, err error) {
 	p := &pages{kinds: kinds}
 	var laps []lap
 	var closers []func() error
@@ -70,7 +75,7 @@ func (b *bench) pages(ctx context.Context, dir string, n int, span time.Duration
 			return nil, err
 		}
 		closers = append(closers, site.Close)
-		v := contender.NewVisitor(site)
+		v := visitor(site)
 		laps = append(laps, lap{string(kind), v.Visit})
 		if err := v.Visit(n); err != nil { // everybody has been seen once
 			return nil, err

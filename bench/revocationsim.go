@@ -62,7 +62,8 @@ func (t tree) travel(d *draws) float64 {
 }
 
 // strict lets one revocation run down the tree and the acknowledgements up again.
-// It returns how late each verifier met it, and when the last of all had
+// Nothing was revoked in the spacing before it, so nobody holds an acknowledgement
+// back. It returns how late each verifier met it, and when the last of all had
 // acknowledged it, in ns.
 func (t tree) strict(d *draws) (lags []float64, covered float64) {
 	left := t.verifiers
@@ -75,20 +76,13 @@ func (t tree) strict(d *draws) (lags []float64, covered float64) {
 		for i := range arrivals {
 			at := met + float64(i+1)*float64(t.send)/serverCores + t.travel(d)
 			lags = append(lags, at)
-			arrivals[i] = at + t.wait(d, t.fan) + t.travel(d)
+			arrivals[i] = at + t.travel(d)
 		}
 		// The relay acknowledges when it has heard of all of its own.
 		done := t.served(arrivals)
-		covered = max(covered, done+t.wait(d, t.perNode())+t.travel(d)+float64(t.ack)/serverCores)
+		covered = max(covered, done+t.travel(d)+float64(t.ack)/serverCores)
 	}
 	return lags, covered
-}
-
-// wait is how long an acknowledgement is held back because the one before was sent
-// lately. That was up to a quarter of a lease ago.
-func (t tree) wait(d *draws, followers int) float64 {
-	since := d.unit() * float64(t.bound) / quarters
-	return max(0, float64(t.spacing(followers))-since)
 }
 
 // served is when a server has done with what arrives, one after another.

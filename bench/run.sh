@@ -6,6 +6,7 @@
 #   bash bench/run.sh -quick         shows that everything runs; keeps nothing
 #   bash bench/run.sh -only stores   a part by itself; keeps nothing, or that part
 #                                    with -keep
+#   bash bench/run.sh -only browser      pages with forms, beside scs and gorilla/csrf
 #   bash bench/run.sh -only revocation   what 2000 followers of a node and the near
 #                                    cache cost; docs/scale.md goes on from there
 #   bash bench/run.sh -scale         a million sessions on each engine, half an

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ const serveCommand = "serve"
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench "+serveCommand, flag.ContinueOnError)
 	kind := flags.String("kind", "", "the `contender`")
-	badges := flags.String("badges", "", "the `file` to write a line for each client to: header, tab, value")
+	badges := flags.String("badges", "", "the `file` to write a line for each client to: header, tab, value, and of a site with pages tab and form")
 	dir := flags.String("dir", "", "an empty `directory` for databases")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -38,8 +39,12 @@ func serve(ctx context.Context, args []string) error {
 	}
 	defer site.Close()
 	var lines strings.Builder
-	for _, b := range site.Badges {
-		fmt.Fprintf(&lines, "%s\t%s\n", b.Name, b.Value)
+	for i, b := range site.Badges {
+		fmt.Fprintf(&lines, "%s\t%s", b.Name, b.Value)
+		if site.Forms != nil {
+			fmt.Fprintf(&lines, "\t%s", site.Forms[i])
+		}
+		lines.WriteByte('\n')
 	}
 	if err := os.WriteFile(*badges, []byte(lines.String()), 0o600); err != nil {
 		return err
@@ -95,6 +100,25 @@ func startProcess(ctx context.Context, name string, args ...string) (*process, e
 	}
 	in.Close()
 	return nil, fmt.Errorf("%s ended before it was ready: %w: %s", filepath.Base(name), errors.Join(lines.Err(), cmd.Wait()), complaints.String())
+}
+
+// startSite runs a contender's server, with so much in front of its command.
+func startSite(ctx context.Context, dir string, front []string, kind contender.Kind) (*target, *process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	home, err := sub(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	badges := filepath.Join(home, "badges")
+	args := slices.Concat(front, []string{self, serveCommand, "-kind", string(kind), "-badges", badges, "-dir", home})
+	p, err := startProcess(ctx, args[0], args[1:]...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	return &target{pid: p.cmd.Process.Pid, url: p.url, badges: badges}, p, nil
 }
 
 // stop asks the process to end and waits for it.

@@ -45,6 +45,7 @@ const (
 )
 
 // req: CSRF-2
+// attack: C6
 func TestSecFetchSiteDecidesWhenPresent(t *testing.T) {
 	check := mustNew(t, Config{TrustedOrigins: []string{"https://partner.example"}})
 	tests := []struct {
@@ -91,6 +92,7 @@ func TestSecFetchSiteDecidesWhenPresent(t *testing.T) {
 }
 
 // req: CSRF-3
+// attack: C7
 func TestOriginMustBeTheSiteItself(t *testing.T) {
 	check := mustNew(t, Config{TrustedOrigins: []string{"https://partner.example", "https://xn--bcher-kva.example"}})
 	tests := []struct {
@@ -194,6 +196,7 @@ func TestOriginMustBeTheSiteItself(t *testing.T) {
 }
 
 // req: CSRF-4
+// attack: C7
 func TestWithoutHeadersACookieNeedsAToken(t *testing.T) {
 	check := mustNew(t, Config{})
 	tests := []struct {

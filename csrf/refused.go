@@ -19,7 +19,8 @@ const (
 )
 
 // Refused is the error of a request that must not reach its handler. Answer it
-// with a 403 that does not repeat it; it is meant for the log.
+// with a 403; [Refused.Message] is fit for the answer, the error itself for the
+// log.
 type Refused struct {
 	Why    Cause
 	Header string // canonical name of the header that decided, empty if none did
@@ -35,4 +36,33 @@ func (r *Refused) Error() string {
 
 func refuse(why Cause, header string) error {
 	return &Refused{Why: why, Header: header}
+}
+
+// Message says in one sentence which header decided, for the developer of the
+// page that sent the request. It is one of a fixed set and repeats nothing of
+// the request.
+func (r *Refused) Message() string {
+	switch r.Why {
+	case CrossSite:
+		return "The header Sec-Fetch-Site says that a page of another site sent this request."
+	case SameSite:
+		return "The header Sec-Fetch-Site says that a page of a neighbouring host sent this request."
+	case BadHeader:
+		return "The header " + r.Header + " is repeated or is nothing a browser sends."
+	case OriginNull:
+		return "The header Origin is null, so it cannot be told which page sent this request."
+	case OriginMismatch:
+		return "The header Origin names another host than the one that was asked."
+	case SchemeMismatch:
+		return "The header Origin names this host under another scheme."
+	case NoHeaders:
+		return "The request lacks a header that names the page it comes from, Sec-Fetch-Site or Origin."
+	case TokenRequired:
+		return "The request lacks a valid X-CSRF-Token header or csrf_token field."
+	case NotSecure:
+		return "A lasting connection is opened over HTTPS only."
+	case NotNavigation:
+		return "The header " + r.Header + " says that another site embeds or loads this."
+	}
+	return "This request did not come from this site's own pages."
 }

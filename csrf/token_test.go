@@ -25,6 +25,7 @@ func tokens(t testing.TB, key []byte) *Tokens {
 }
 
 // req: CSRF-6
+// attack: C4, C5
 func TestATokenBelongsToOneBindingAndKey(t *testing.T) {
 	binding := Binding{SID: [16]byte{1}, Generation: 7, Digest: [32]byte{2}}
 	text, err := tokens(t, keyA).Mint(binding)

@@ -3,6 +3,7 @@ package csrf
 import "testing"
 
 // req: CSRF-11
+// attack: C9
 func TestAnUpgradeNeedsAnAllowedOriginOverTLS(t *testing.T) {
 	strict := mustNew(t, Config{TrustedOrigins: []string{"https://partner.example"}})
 	loose := mustNew(t, Config{InsecureLoopbackUpgrade: true})

@@ -34,13 +34,17 @@ const around = `func snippet%02d(ctx context.Context, m *lanyard.Manager, mux *h
 var goFence = regexp.MustCompile("(?s)```go\n(.*?)```")
 
 func TestSnippetsOfTheGuideCompile(t *testing.T) {
-	b, err := os.ReadFile("library.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	snippets := goFence.FindAllStringSubmatch(string(b), -1)
-	if len(snippets) < 5 {
-		t.Fatalf("library.md has only %d snippets", len(snippets))
+	var snippets [][]string
+	for name, least := range map[string]int{"library.md": 5, "browsers.md": 1} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := goFence.FindAllStringSubmatch(string(b), -1)
+		if len(own) < least {
+			t.Errorf("%s has only %d snippets", name, len(own))
+		}
+		snippets = append(snippets, own...)
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -68,7 +72,7 @@ func TestSnippetsOfTheGuideCompile(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "./docs/snippets")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("a snippet of library.md does not compile: %v\n%s", err, out)
+		t.Errorf("a snippet does not compile: %v\n%s", err, out)
 	}
 }
 

@@ -53,38 +53,77 @@ func (f *Follower) send(req *http.Request, mediaType string) (*http.Response, er
 	return nil, err
 }
 
+// exchanged is an acknowledgement that was answered.
+type exchanged struct {
+	sent   instant
+	prompt bool          // it told of something new
+	every  time.Duration // the next is due so long after it, whether there is news or not
+	pause  time.Duration // between two prompt ones the node wants at least that
+}
+
 // acknowledge tells the node again and again how far the follower is, until the
 // line ends. One acknowledgement is under way at a time.
+//
+// News is told at once, unless there was some to tell less than a pause ago:
+// whether an acknowledgement without news has just been sent makes no difference.
+// So however much is revoked, a follower sends at most one with news in most of a
+// pause, and one other in most of a quarter of the lease.
 func (l *line) acknowledge(ctx context.Context) error {
+	var told exchanged // the last prompt one
 	for {
-		every, pause, err := l.exchange(ctx)
+		done, err := l.exchange(ctx)
 		if err != nil {
 			return err
 		}
-		if !sleep(ctx, pause) {
-			return nil
+		due := done.every
+		if done.prompt {
+			told = done
+			if done.pause > 0 {
+				// All of a node's followers hear of an end, and acknowledge it, at the same
+				// moment. They must not all come back at the same moment too.
+				due -= jitter(due / 4)
+			}
 		}
-		due := time.NewTimer(every - pause)
-		select {
-		case <-ctx.Done():
-		case <-l.f.kick:
-		case <-due.C:
+		now := l.f.read()
+		var allowed time.Duration
+		if told.prompt {
+			allowed = done.pause - now.since(told.sent)
 		}
-		due.Stop()
-		if ctx.Err() != nil {
+		if !l.rest(ctx, due-now.since(done.sent), allowed) {
 			return nil
 		}
 	}
+}
+
+// rest waits until the next acknowledgement is due, or there is news and telling
+// it is allowed. It reports whether the line goes on.
+func (l *line) rest(ctx context.Context, due, allowed time.Duration) bool {
+	if !sleep(ctx, min(due, allowed)) {
+		return false
+	}
+	timer := time.NewTimer(due - max(allowed, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.f.kick:
+		l.f.Acknowledge() // it is taken with what it is about
+	case <-timer.C:
+	}
+	return ctx.Err() == nil
 }
 
 // leastEvery is the least time between two acknowledgements that nothing but
 // time sets off.
 const leastEvery = 10 * time.Millisecond
 
-// exchange sends one acknowledgement and takes in the answer. It returns how
-// soon, from now, the next one is due and how soon it is allowed.
-func (l *line) exchange(ctx context.Context) (every, pause time.Duration, err error) {
+// exchange sends one acknowledgement and takes in the answer.
+func (l *line) exchange(ctx context.Context) (done exchanged, err error) {
 	f := l.f
+	select {
+	case <-f.kick: // before the cursor is read, which is all that it is about
+		done.prompt = true
+	default:
+	}
 	cursor, held := f.place(), false
 	if f.cfg.Covered != nil {
 		if covered := f.cfg.Covered(); covered != "" {
@@ -106,26 +145,25 @@ func (l *line) exchange(ctx context.Context) (every, pause time.Duration, err er
 		f.mu.Lock()
 		f.lags.putBack(&ack)
 		f.mu.Unlock()
-		return 0, 0, because(ctx, err)
+		return done, because(ctx, err)
 	}
 	f.mu.Lock()
 	f.totals.acks++
 	f.mu.Unlock()
 
 	length := min(answer.lease, f.cfg.MaxLease)
+	done.sent, done.every = q.sent, l.bound/4
 	if length > 0 {
-		every = max(leastEvery, length/4)
-	} else {
-		every = l.bound / 4
+		done.every = max(leastEvery, length/4)
 	}
+	done.pause = min(answer.pause, done.every)
 	if err := f.compareClocks(q, answer.now); err != nil {
 		l.forget()
 		f.troubles.met(l.at.name, err)
 	} else if length > 0 {
 		l.promised(promise{q, answer.newest, length}, cursor)
 	}
-	spent := f.read().since(q.sent)
-	return max(0, every-spent), max(0, min(answer.pause, every)-spent), nil
+	return done, nil
 }
 
 // post sends an acknowledgement and reads the answer.

@@ -35,7 +35,7 @@ type followerAck struct {
 type ackAnswer struct {
 	newest   string        // the node's newest cursor
 	lease    time.Duration // what is left of the node's own lease
-	pause    time.Duration // the least time between two acknowledgements
+	pause    time.Duration // the least time between two acknowledgements of something new
 	now      int64         // Unix ms by the issuer
 	instance string
 }

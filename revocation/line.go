@@ -189,7 +189,9 @@ func (l *line) take(e *Event) error {
 			return err
 		}
 		l.show(e.Cursor)
-		l.f.Acknowledge()
+		if l.f.cfg.Covered == nil { // else there is no news yet
+			l.f.Acknowledge()
+		}
 	case EventHeartbeat:
 		switch {
 		case e.Issuer != l.f.cfg.Issuer:

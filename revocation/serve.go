@@ -340,11 +340,12 @@ func (h *Hub) ServeAck(w http.ResponseWriter, r *http.Request, owner string) {
 	}
 }
 
-// acksPerSecond is how many acknowledgements a hub asks of all its followers
-// together.
+// acksPerSecond is how many acknowledgements of something new a hub asks of all
+// its followers together, once each has told of the first at once.
 const acksPerSecond = 2000
 
-// pause is the least time a follower should leave between two acknowledgements.
+// pause is the least time a follower should leave between two acknowledgements of
+// something new.
 func (h *Hub) pause() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()

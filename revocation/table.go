@@ -17,18 +17,21 @@ const (
 	gone  = 1              // the mark of an entry that was dropped: it kills nothing
 )
 
-// table maps sessions to marks, by open addressing in groups of eight slots. For
-// each group there is a word of eight tags, one byte of the hash for each slot
-// that is taken and zero for those that are free. A search goes from group to
-// group until one has a free slot. Nearly always it reads one word of tags and,
-// if the session is not there, nothing else; those words are few enough to stay in
-// a processor's cache. There are no pointers for the garbage collector to follow.
+// table maps sessions to marks, by open addressing in groups of seven slots. For
+// each group there is a word: one byte of the hash, the tag, for each slot that is
+// taken, zero for those that are free, and in the highest byte which sessions have
+// gone past the group because it was full. A hash has one of the eight bits of that
+// byte; only where it is set, the search goes on to the next group. So nearly
+// always it reads one word and, if the session is not there, nothing else, even in
+// a table that is nearly full; those words are few enough to stay in a processor's
+// cache. There are no pointers for the garbage collector to follow.
 //
 // There is one writer at a time, and readers need no lock:
 //
 //   - The tag of a slot is written after all else. A slot is read only behind its
 //     tag, and its SID never changes.
-//   - An entry that is dropped keeps its slot, so that no search ends too early.
+//   - An entry that is dropped keeps its slot, so that a full group stays full and
+//     no session is in two places.
 //   - To grow or shrink, the writer fills a new table and publishes it whole.
 type table struct {
 	tags  []atomic.Uint64
@@ -41,21 +44,21 @@ type table struct {
 }
 
 const (
-	groupSlots = 8
-	lowBits    = 0x0101010101010101 // the lowest bit of each byte of a word
-	highBits   = 0x8080808080808080 // the highest
+	groupSlots = 7
+	lowBits    = 0x0001010101010101 // the lowest bit of each tag of a word
+	highBits   = 0x0080808080808080 // the highest
 )
 
-// newTable returns a table that so many entries fill to seven tenths at most. A
-// fifth more fits before it is full, so that an entry takes 30 to 36 bytes.
+// newTable returns a table that so many entries fill to two thirds at most. A
+// sixth more fits before it is full, so that an entry takes 32 to 38 bytes.
 func newTable(live int) *table {
-	groups := live*10/7/groupSlots + 1
+	groups := live*3/2/groupSlots + 1
 	return &table{tags: make([]atomic.Uint64, groups), slots: make([]slot, groups*groupSlots), soonest: math.MaxUint32}
 }
 
-// full reports whether the table takes no further entry: searches become long
-// beyond that, and endless without a free slot.
-func (t *table) full() bool { return t.used >= len(t.slots)*27/32 }
+// full reports whether the table takes no further entry: beyond that one search in
+// ten reads a second group, and without a free slot none would end.
+func (t *table) full() bool { return t.used >= len(t.slots)*25/32 }
 
 // sparse reports whether a smaller table would do.
 func (t *table) sparse() bool { return len(t.slots) > groupSlots && t.live < len(t.slots)*2/5 }
@@ -64,28 +67,41 @@ func (t *table) sparse() bool { return len(t.slots) > groupSlots && t.live < len
 // those that choose the shard nor those that choose the group.
 func tagOf(h uint64) uint64 { return max(1, h>>8&0xff) }
 
-// zeroBytes returns a word with the highest bit set of each byte of w that is zero.
-func zeroBytes(w uint64) uint64 {
+// pastOf returns the bit of a word that says that sessions with such a hash have
+// gone past the group.
+func pastOf(h uint64) uint64 { return 1 << 56 << (h >> 16 & 7) }
+
+// zeroTags returns a word with the highest bit set of each tag of w that is zero.
+func zeroTags(w uint64) uint64 {
 	return ^((w&^uint64(highBits) + ^uint64(highBits)) | w | ^uint64(highBits))
 }
 
-// find returns the session's slot, or the free slot where it belongs, and whether
-// it is taken.
-func (t *table) find(h, first, second uint64) (at int, taken bool) {
+// home returns the group in which the search for a hash begins.
+func (t *table) home(h uint64) uint64 {
 	group, _ := bits.Mul64(h, uint64(len(t.tags)))
-	for {
+	return group
+}
+
+// next returns the group behind another.
+func (t *table) next(group uint64) uint64 {
+	if group++; group == uint64(len(t.tags)) {
+		return 0
+	}
+	return group
+}
+
+// find returns the session's slot, nil if the table has nothing about it. It ends
+// because a group that has a free slot was never gone past.
+func (t *table) find(h, first, second uint64) *slot {
+	for group := t.home(h); ; group = t.next(group) {
 		tags := t.tags[group].Load()
-		for m := zeroBytes(tags ^ tagOf(h)*lowBits); m != 0; m &= m - 1 {
-			at := int(group)*groupSlots + bits.TrailingZeros64(m)/8
-			if s := &t.slots[at]; s.first == first && s.second == second {
-				return at, true
+		for m := zeroTags(tags ^ tagOf(h)*lowBits); m != 0; m &= m - 1 {
+			if s := &t.slots[int(group)*groupSlots+bits.TrailingZeros64(m)/8]; s.first == first && s.second == second {
+				return s
 			}
 		}
-		if free := zeroBytes(tags); free != 0 {
-			return int(group)*groupSlots + bits.TrailingZeros64(free)/8, false
-		}
-		if group++; group == uint64(len(t.tags)) {
-			group = 0
+		if tags&pastOf(h) == 0 {
+			return nil
 		}
 	}
 }
@@ -93,8 +109,8 @@ func (t *table) find(h, first, second uint64) (at int, taken bool) {
 // lowest returns the lowest generation of the session that lives, 0 if the table
 // has nothing about it.
 func (t *table) lowest(h, first, second uint64) uint32 {
-	if at, taken := t.find(h, first, second); taken {
-		return uint32(t.slots[at].mark.Load() >> 32)
+	if s := t.find(h, first, second); s != nil {
+		return uint32(s.mark.Load() >> 32)
 	}
 	return 0
 }
@@ -103,25 +119,39 @@ func (t *table) lowest(h, first, second uint64) uint32 {
 // session the greater bound counts, and the longer time; of a dropped one nothing
 // counts any more. A full table must not get a new one.
 func (t *table) put(h, first, second uint64, lowest, until uint32) (added bool) {
-	at, taken := t.find(h, first, second)
-	s := &t.slots[at]
+	s := t.find(h, first, second)
+	if s == nil {
+		t.live++
+		t.soonest = min(t.soonest, until)
+		t.add(h, first, second, uint64(lowest)<<32|uint64(until))
+		return true
+	}
 	mark := s.mark.Load()
-	if added = !taken || mark == gone; added {
+	if added = mark == gone; added {
 		t.live++
 	} else {
 		lowest, until = max(lowest, uint32(mark>>32)), max(until, uint32(mark))
 	}
 	t.soonest = min(t.soonest, until)
-	if !taken {
-		s.first, s.second = first, second
-	}
 	s.mark.Store(uint64(lowest)<<32 | uint64(until))
-	if !taken {
-		t.used++
-		tags := &t.tags[at/groupSlots]
-		tags.Store(tags.Load() | tagOf(h)<<(at%groupSlots*8))
-	}
 	return added
+}
+
+// add puts a session that is not there into the first free slot from its home on.
+func (t *table) add(h, first, second, mark uint64) {
+	group := t.home(h)
+	word := t.tags[group].Load()
+	for zeroTags(word) == 0 {
+		t.tags[group].Store(word | pastOf(h)) // before the session is there
+		group = t.next(group)
+		word = t.tags[group].Load()
+	}
+	in := bits.TrailingZeros64(zeroTags(word)) / 8
+	s := &t.slots[int(group)*groupSlots+in]
+	s.first, s.second = first, second
+	s.mark.Store(mark)
+	t.used++
+	t.tags[group].Store(word | tagOf(h)<<(in*8))
 }
 
 // sweep drops the entries that go at sec or before, and returns their number.
@@ -155,7 +185,7 @@ func (t *table) resized(hash func(first, second uint64) uint64) *table {
 // it: what was put before is among them.
 func (t *table) all(yield func(*slot, uint64) bool) {
 	for group := range t.tags {
-		taken := ^zeroBytes(t.tags[group].Load()) & highBits
+		taken := ^zeroTags(t.tags[group].Load()) & highBits
 		for ; taken != 0; taken &= taken - 1 {
 			s := &t.slots[group*groupSlots+bits.TrailingZeros64(taken)/8]
 			if mark := s.mark.Load(); mark != gone && !yield(s, mark) {

@@ -42,25 +42,54 @@ func TestSlotOfADroppedEntryIsUsedAgain(t *testing.T) {
 	}
 }
 
-func TestZeroBytesAreFoundExactly(t *testing.T) {
-	for _, around := range []byte{0, 1, 0x7f, 0x80, 0xff} {
-		for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff} {
-			for at := range 8 {
-				var bytes, want [8]byte
-				for i := range bytes {
-					bytes[i] = around
-				}
-				bytes[at] = b
-				for i := range bytes {
-					if bytes[i] == 0 {
-						want[i] = 0x80
+func TestFreeSlotsAreFoundExactly(t *testing.T) {
+	for _, past := range []byte{0, 1, 0x80, 0xff} { // which is no tag
+		for _, around := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+			for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+				for at := range groupSlots {
+					var bytes, want [8]byte
+					for i := range groupSlots {
+						bytes[i] = around
 					}
-				}
-				w := binary.LittleEndian.Uint64(bytes[:])
-				if got := zeroBytes(w); got != binary.LittleEndian.Uint64(want[:]) {
-					t.Errorf("%016x: %016x", w, got)
+					bytes[at], bytes[groupSlots] = b, past
+					for i := range groupSlots {
+						if bytes[i] == 0 {
+							want[i] = 0x80
+						}
+					}
+					w := binary.LittleEndian.Uint64(bytes[:])
+					if got := zeroTags(w); got != binary.LittleEndian.Uint64(want[:]) {
+						t.Errorf("%016x: %016x", w, got)
+					}
 				}
 			}
 		}
+	}
+}
+
+// What a search costs is the groups that it reads, and whether it can be foretold
+// that one is enough.
+func TestSearchesForWhatIsNotThereReadOneGroup(t *testing.T) {
+	s, tab := NewSet(), newTable(20_000)
+	for i := 0; !tab.full(); i++ {
+		first, second := numbered(i).halves()
+		tab.put(s.hash(first, second), first, second, whole, 1)
+	}
+	const searches = 100_000
+	read, went := 0, 0
+	for i := range searches {
+		h := s.hash(numbered(1_000_000 + i).halves())
+		group, before := tab.home(h), read
+		for read++; tab.tags[group].Load()&pastOf(h) != 0; read++ {
+			group = tab.next(group)
+		}
+		if read > before+1 {
+			went++
+		}
+	}
+	each, share := float64(read)/searches, float64(went)/searches
+	t.Logf("%.3f groups a search in a full table, %.3f of them went on", each, share)
+	if each > 1.35 || share > 0.12 {
+		t.Error("a search for what is not there reads too many groups")
 	}
 }

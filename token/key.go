@@ -77,8 +77,10 @@ func (k *Key) Public() *PublicKey { return k.public }
 
 // Sign signs claims, one JSON object, as a compact JWS of the given type. It is
 // for the other kinds of signed JWT, such as "logout+jwt" and "secevent+jwt"; a
-// key must serve one of them only, so keep a key set for each. Access tokens
-// come from [Issuer] alone, and their type is refused here.
+// key must serve one of them only, so keep a key set for each. Status lists are
+// the exception: who takes an access token looks for the key of its list in the
+// same set, and tells the two apart by their types. Access tokens come from
+// [Issuer] alone, and their type is refused here.
 func (k *Key) Sign(typ string, claims []byte) (string, error) {
 	if isAccessTokenType(typ) {
 		return "", errors.New("token: access tokens are signed by an Issuer")

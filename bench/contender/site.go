@@ -34,7 +34,7 @@ const (
 	JWTEdDSA        Kind = "golang-jwt, EdDSA"
 )
 
-// Kinds lists all contenders.
+// Kinds lists all contenders but those of [PageKinds].
 func Kinds() []Kind {
 	return []Kind{
 		Bare, LanyardCookie, LanyardToken, LanyardSQLite, LanyardPostgres, LanyardRedis,
@@ -47,6 +47,7 @@ func Kinds() []Kind {
 type Site struct {
 	Handler http.Handler     // the private page, whatever the path
 	Badges  []Badge          // one for each person, in their order
+	Forms   []string         // of a site with pages: what the form of each person sends
 	Manager *lanyard.Manager // of this project's sites
 
 	store   lanyard.Store // of this project's sites
@@ -71,6 +72,8 @@ func Open(ctx context.Context, kind Kind, n int, base Base) (*Site, error) {
 		s, err = openGorilla(n)
 	case JWTES256, JWTEdDSA:
 		s, err = openJWT(kind, n)
+	case PagesBare, PagesLanyard, PagesLanyardToken, PagesSCS, PagesSCSGorilla:
+		s, err = openPages(ctx, kind, n)
 	default:
 		err = errors.New("no such contender")
 	}

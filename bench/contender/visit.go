@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 )
 
 // Visitor asks a site's handler for the private page over and over, one badge
@@ -16,7 +17,15 @@ type Visitor struct {
 	request  http.Request
 	answer   answer
 	next     int
+	size     int  // of the page
+	sends    bool // the form of the page
+	body     formBody
 }
+
+// formBody is a body that can be sent again.
+type formBody struct{ strings.Reader }
+
+func (*formBody) Close() error { return nil }
 
 // NewVisitor prepares a request as a browser sends it. All badges of a site are
 // in one header.
@@ -30,7 +39,23 @@ func NewVisitor(s *Site) *Visitor {
 		r.Header.Set(name, value)
 	}
 	s.Badges[0].Set(r)
-	return &Visitor{site: s, template: r, badge: r.Header[s.Badges[0].Name], answer: answer{header: http.Header{}}}
+	return &Visitor{site: s, template: r, badge: r.Header[s.Badges[0].Name], answer: answer{header: http.Header{}}, size: len("user00000000")}
+}
+
+// NewPageVisitor is NewVisitor for a site with pages: it looks at the page with
+// the form over and over, or sends the form.
+func NewPageVisitor(s *Site, sends bool) *Visitor {
+	v := NewVisitor(s)
+	if v.sends = sends; sends {
+		v.template.Method = "POST"
+		v.template.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		v.template.Header.Set("Origin", issuer)
+		return v
+	}
+	v.prepare()
+	s.Handler.ServeHTTP(&v.answer, &v.request)
+	v.size, v.next = v.answer.size, 0 // the same for everybody
+	return v
 }
 
 // Visit makes n requests and fails unless each gets the page.
@@ -38,7 +63,7 @@ func (v *Visitor) Visit(n int) error {
 	for range n {
 		v.prepare()
 		v.site.Handler.ServeHTTP(&v.answer, &v.request)
-		if v.answer.code != 0 && v.answer.code != http.StatusOK || v.answer.size != len("user00000000") {
+		if v.answer.code != 0 && v.answer.code != http.StatusOK || v.answer.size != v.size {
 			return fmt.Errorf("the page was answered with status %d and %d bytes", v.answer.code, v.answer.size)
 		}
 	}
@@ -67,6 +92,10 @@ func (v *Visitor) Check(n int) error {
 func (v *Visitor) prepare() {
 	v.request = *v.template
 	v.badge[0] = v.site.Badges[v.next].Value
+	if v.sends {
+		v.body.Reset(v.site.Forms[v.next])
+		v.request.Body, v.request.ContentLength = &v.body, v.body.Size()
+	}
 	v.next++
 	if v.next == len(v.site.Badges) {
 		v.next = 0

@@ -15,6 +15,7 @@ import (
 	"net/http"
 
 	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/headers"
 	"github.com/lanyard-go/lanyard/store/memory"
 )
 
@@ -26,8 +27,8 @@ var (
 	message = lanyard.NewData[string]("message")
 )
 
-// shop serves the pages. Check is where a real shop asks its own users' table.
-func shop(m *lanyard.Manager, check func(name, password string) bool) http.Handler {
+// shop serves the pages, with the headers of policy. Check is where a real shop asks its own users' table.
+func shop(m *lanyard.Manager, policy *headers.Policy, check func(name, password string) bool) http.Handler {
 	mux := http.NewServeMux()
 	serve := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -41,10 +42,11 @@ func shop(m *lanyard.Manager, check func(name, password string) bool) http.Handl
 	}
 	serve("GET /{$}", func(w http.ResponseWriter, r *http.Request) error {
 		var view struct {
-			Who, Message, Token string
-			Cart                []string
+			Who, Message, Token, Nonce string
+			Cart                       []string
 		}
 		var errs [4]error
+		view.Nonce = headers.Nonce(r.Context())
 		if view.Who = lanyard.From(r.Context()).Subject(); view.Who == "" {
 			view.Token, errs[0] = m.Prepare(w, r) // binds the login form to this browser
 		}
@@ -55,7 +57,6 @@ func shop(m *lanyard.Manager, check func(name, password string) bool) http.Handl
 		if err := errors.Join(errs[:]...); err != nil {
 			return err
 		}
-		w.Header().Set("Cache-Control", "no-store")
 		return page.Execute(w, view)
 	})
 	serve("POST /cart", func(w http.ResponseWriter, r *http.Request) error {
@@ -80,12 +81,13 @@ func shop(m *lanyard.Manager, check func(name, password string) bool) http.Handl
 		return m.Write(w, r, grant)
 	})
 	serve("POST /logout", m.Logout)
-	return m.Handler(mux)
+	return policy.Handler(m.Handler(mux))
 }
 
 func main() {
 	m, err := lanyard.New(memory.New(), lanyard.Config{Issuer: "http://localhost:8080"})
-	if err != nil {
+	policy, err2 := headers.New(headers.Config{})
+	if err := errors.Join(err, err2); err != nil {
 		log.Fatal(err)
 	}
 	go m.Run(context.Background())
@@ -94,5 +96,5 @@ func main() {
 		return name == "ann" && subtle.ConstantTimeCompare([]byte(pw), []byte(secret)) == 1
 	}
 	fmt.Printf("open http://localhost:8080 and sign in as ann with %s\n", secret)
-	log.Fatal(http.ListenAndServe("localhost:8080", shop(m, check)))
+	log.Fatal(http.ListenAndServe("localhost:8080", shop(m, policy, check)))
 }

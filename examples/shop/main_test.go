@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lanyard-go/lanyard"
+	"github.com/lanyard-go/lanyard/headers"
 	"github.com/lanyard-go/lanyard/store/memory"
 )
 
@@ -27,7 +28,11 @@ func open(t *testing.T) visit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewTLSServer(shop(m, func(name, password string) bool { return name == "ann" && password == "right" }))
+	policy, err := headers.New(headers.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(shop(m, policy, func(name, password string) bool { return name == "ann" && password == "right" }))
 	t.Cleanup(srv.Close)
 	v := visit{t, srv.URL, srv.Client()}
 	if v.http.Jar, err = cookiejar.New(nil); err != nil {
@@ -131,5 +136,27 @@ func TestAnotherSiteCannotFillTheCart(t *testing.T) {
 	res.Body.Close()
 	if got := v.page(); res.StatusCode != http.StatusForbidden || strings.Contains(got, "brick") {
 		t.Errorf("another site's form answered %d and left:\n%s", res.StatusCode, got)
+	}
+}
+
+// attack: A14
+func TestThePageIsStoredNowhereAndRunsNothingOfOthers(t *testing.T) {
+	v := open(t)
+	v.post("/cart", url.Values{"item": {`<script>steal()</script>`}})
+	res, err := v.http.Get(v.site + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	html := v.read(res, nil)
+	nonce := regexp.MustCompile(`<style nonce="([\w-]{22})">`).FindStringSubmatch(html)
+	policy := res.Header.Get("Content-Security-Policy")
+	if nonce == nil || !strings.Contains(policy, "'nonce-"+nonce[1]+"'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("nonce %q, policy %s", nonce, policy)
+	}
+	if strings.Contains(html, "<script>") || !strings.Contains(html, "&lt;script&gt;steal()") {
+		t.Errorf("an item of the cart is script:\n%s", html)
+	}
+	if res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") != "same-origin" {
+		t.Errorf("header %v", res.Header)
 	}
 }

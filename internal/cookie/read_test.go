@@ -10,6 +10,7 @@ import (
 const name = "__Host-Http-id"
 
 // req: COOKIE-10, COOKIE-11
+// attack: B3, B4, B5
 func TestReadTakesOneExactName(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -83,6 +84,7 @@ func TestReadTakesOneExactName(t *testing.T) {
 }
 
 // req: COOKIE-21
+// attack: B6
 func TestReadDoesBoundedWork(t *testing.T) {
 	ours := name + "=abc"
 	tests := []struct {

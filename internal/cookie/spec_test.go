@@ -13,6 +13,7 @@ func session() Spec {
 }
 
 // req: COOKIE-3, COOKIE-20
+// attack: B7, B8
 func TestValidateNamesTheBrokenField(t *testing.T) {
 	tests := []struct {
 		name   string

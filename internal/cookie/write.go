@@ -99,12 +99,13 @@ func (s Spec) attributes(b *strings.Builder, withAge bool, age time.Duration) {
 
 // replace puts line where the first cookie of this name stood and drops the
 // others, so that a response never names a cookie twice (RFC 6265bis 4.1.1).
+// Deletions in another scope, which [Spec.Sweep] writes, are of other cookies.
 func (s Spec) replace(h http.Header, line string) {
 	old := h["Set-Cookie"]
 	kept := make([]string, 0, len(old)+1)
 	placed := false
 	for _, l := range old {
-		if !named(l, s.Name) {
+		if !named(l, s.Name) || s.deletesElsewhere(l) {
 			kept = append(kept, l)
 		} else if !placed {
 			kept = append(kept, line)
@@ -115,6 +116,27 @@ func (s Spec) replace(h http.Header, line string) {
 		kept = append(kept, line)
 	}
 	h["Set-Cookie"] = kept
+}
+
+// deletesElsewhere reports whether a line of this name deletes the cookie of
+// another Domain, Path or partition.
+func (s Spec) deletesElsewhere(line string) bool {
+	var domain, path, age string
+	partitioned := false
+	_, attributes, _ := strings.Cut(line, ";")
+	for a := range strings.SplitSeq(attributes, ";") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(a), "="); name {
+		case "Domain":
+			domain = value
+		case "Path":
+			path = value
+		case "Max-Age":
+			age = value
+		case "Partitioned":
+			partitioned = true
+		}
+	}
+	return age == "0" && (domain != s.Domain || path != s.path() || partitioned != s.Partitioned)
 }
 
 // named reports whether a Set-Cookie line is for the cookie called name. Blanks

@@ -45,6 +45,7 @@ type Config struct {
 	MaxSessions         int           `setting:"max-sessions" help:"live sessions per subject, 0 for no limit; the oldest ends"`
 	RevocationBound     time.Duration `setting:"revocation-bound" default:"2s" help:"how old a verifier's news of revocations may be"`
 	PersistentCookies   bool          `setting:"persistent-cookies" help:"keep the session cookie over a restart of the browser"`
+	Remember            time.Duration `setting:"remember" help:"offer at login to keep the cookie over a restart of the browser, for this long; 0s for no such offer"`
 	CookieName          string        `setting:"cookie-name" help:"name of the session cookie (default __Host-Http-session)"`
 	TrustedProxies      []string      `setting:"trusted-proxies" help:"CIDRs of proxies whose forwarding headers are believed"`
 	TrustedOrigin       []string      `setting:"trusted-origin" help:"other origins whose pages may act with the user's cookie"`
@@ -53,6 +54,7 @@ type Config struct {
 	DPoPNonce           bool          `setting:"dpop-nonce" help:"demand a nonce of this server in each proof of possession (DPoP), so that none can be made ahead"`
 	DPoPAudience        []string      `setting:"dpop-audience" help:"audiences whose tokens are given only to clients that prove possession of a key (DPoP)"`
 	InternalAudience    []string      `setting:"internal-audience" help:"audiences of services behind a trusted proxy, for which /verify makes short tokens"`
+	StatusList          time.Duration `setting:"status-list" help:"publish status lists for third parties, which may go by one for this long: they notice an end late"`
 	KeyRotation         time.Duration `setting:"key-rotation" default:"2160h" help:"age at which a signing key makes way for a new one, 0s for never"`
 	RequireClientKeys   bool          `setting:"require-client-keys" help:"programs authenticate by keys (private_key_jwt), never by secrets"`
 	ServiceName         string        `setting:"service-name" default:"lanyard" help:"name shown on the pages"`
@@ -133,6 +135,9 @@ func (c Config) resolve(actual net.Addr) (*resolved, error) {
 		}
 	}
 	if err := r.checkTokens(); err != nil {
+		return nil, err
+	}
+	if err := r.checkStatusList(); err != nil {
 		return nil, err
 	}
 	if c.PasswordMinLength < 15 {
@@ -277,6 +282,14 @@ func (r *resolved) limits() error {
 		return wrong(setting, "binding = require is not available in this version: nothing binds sessions to a device yet; use a profile other than aal3, with binding off or prefer")
 	}
 	r.policy = p
+	switch {
+	case r.Remember < 0 || r.Remember > 0 && r.Remember < time.Minute:
+		return wrong("remember", "%v is too short; at least 1m, or 0s for no such offer", r.Remember)
+	case r.Remember > resolved.AbsoluteTimeout:
+		return wrong("remember", "%v is longer than any session lasts, which is %v (absolute-timeout)", r.Remember, resolved.AbsoluteTimeout)
+	case r.Remember > 0 && r.PersistentCookies:
+		return wrong("remember", "not together with persistent-cookies, which keeps the cookie of everybody without asking")
+	}
 	return nil
 }
 

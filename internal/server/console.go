@@ -27,7 +27,7 @@ func (s *Server) guardPage(next http.HandlerFunc) http.HandlerFunc {
 		v := lanyard.From(r.Context())
 		if err := s.administers(r.Context(), v); err != nil {
 			if errors.Is(err, errForbidden) {
-				s.errorPage(w, r, http.StatusForbidden, "The console is for administrators.", "")
+				s.errorPage(w, r, http.StatusForbidden, "The console is for administrators.")
 				return
 			}
 			s.fail(w, r, err)
@@ -100,7 +100,7 @@ func (s *Server) sessionPage(w http.ResponseWriter, r *http.Request, status int,
 		v, err = s.m.Lookup(r.Context(), sid)
 	}
 	if errors.Is(err, lanyard.ErrNotFound) {
-		s.errorPage(w, r, http.StatusNotFound, "There is no such session. Ended ones are kept for a day.", "")
+		s.errorPage(w, r, http.StatusNotFound, "There is no such session. Ended ones are kept for a day.")
 		return
 	}
 	if err != nil {

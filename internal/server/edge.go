@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -51,6 +52,13 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 			s.fail(rec, r, &lanyard.Refused{Cause: lanyard.CauseInsecure})
 			return
 		}
+		if headerSize(r) > maxHeader {
+			s.problem(rec, r, http.StatusRequestHeaderFieldsTooLarge, "too_large", "The header may have 64 KiB at most, besides cookies.")
+			return
+		}
+		if s.flooded(rec, r) {
+			return
+		}
 		if !isLocal(r.Context()) && r.Body != nil {
 			r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
 		}
@@ -58,6 +66,12 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 		// credentials in it.
 		if !cleanPath(r.URL.Path) {
 			s.problem(rec, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+			return
+		}
+		// Readers would drop the part they cannot read, and answer another question
+		// than the one that was asked.
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			s.problem(rec, r, http.StatusBadRequest, "invalid_request", "The query is not correctly percent-encoded.")
 			return
 		}
 		handler, pattern := mux.Handler(r)
@@ -69,6 +83,23 @@ func (s *Server) edge(mux *http.ServeMux) http.Handler {
 		// ServeMux fills in path values only when it serves itself.
 		mux.ServeHTTP(rec, r)
 	})
+}
+
+// maxHeader bounds what a request may say before its body, in bytes. Cookies have
+// bounds of their own, see flooded.
+const maxHeader = 64 << 10
+
+func headerSize(r *http.Request) int {
+	size := len(r.RequestURI)
+	for name, values := range r.Header {
+		if name == "Cookie" {
+			continue
+		}
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	return size
 }
 
 // cleanPath reports whether an address names one place only: no empty, single-dot
@@ -202,7 +233,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // page for people.
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	if !apiPath(r.URL.Path) && !isLocal(r.Context()) && !strings.HasPrefix(r.URL.Path, web.AssetPath) && wantsPage(r) {
-		s.errorPage(w, r, status, message, "")
+		s.errorPage(w, r, status, message)
 		return
 	}
 	id := lanyard.RequestID(r.Context())
@@ -255,15 +286,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 		s.noteStore(r, refused)
-		if apiPath(r.URL.Path) || isLocal(r.Context()) || !wantsPage(r) {
-			s.m.WriteError(w, r, err)
-			return
-		}
-		status, _, message := refused.Public()
-		if refused.RetryAfter > 0 {
-			setRetryAfter(w.Header(), refused.RetryAfter)
-		}
-		s.errorPage(w, r, status, message, hintFor(refused))
+		s.refused(w, r, err)
 		return
 	}
 	for _, k := range []struct {
@@ -307,6 +330,20 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.problem(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "This cannot be answered right now. Nothing was changed; try again shortly.")
 }
 
+// refused answers what the sessions' middleware or a handler refused: programs in
+// JSON, people on a page.
+func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
+	refused, ok := errors.AsType[*lanyard.Refused](err)
+	if !ok || apiPath(r.URL.Path) || isLocal(r.Context()) || !wantsPage(r) {
+		s.m.WriteError(w, r, err)
+		return
+	}
+	if refused.RetryAfter > 0 {
+		setRetryAfter(w.Header(), refused.RetryAfter)
+	}
+	s.refusalPage(w, r, refused)
+}
+
 // noteStore logs a store that could not be asked, with the cause that the answer
 // keeps to itself.
 func (s *Server) noteStore(r *http.Request, e *lanyard.Refused) {
@@ -318,20 +355,22 @@ func (s *Server) noteStore(r *http.Request, e *lanyard.Refused) {
 		slog.String("route", r.Pattern), slog.String("request_id", lanyard.RequestID(r.Context())))
 }
 
+// hintFor is what the developer of the page that sent the request has to know.
 func hintFor(e *lanyard.Refused) string {
-	if e.Err == nil {
+	why, ok := errors.AsType[*csrf.Refused](e.Err)
+	switch {
+	case !ok && e.Cause == lanyard.CauseCSRFToken:
+		return (&csrf.Refused{Why: csrf.TokenRequired}).Message()
+	case !ok:
 		return ""
+	case why.Why == csrf.NoHeaders:
+		return why.Message() + " Send Origin, or the session's csrf_token."
+	case why.Why == csrf.TokenRequired:
+		return why.Message() + " The profile in force wants one with each unsafe request."
+	case why.Why == csrf.NotSecure:
+		return why.Message()
 	}
-	if why, ok := errors.AsType[*csrf.Refused](e.Err); ok {
-		switch why.Why {
-		case csrf.NoHeaders:
-			return "The request has a session cookie but neither Sec-Fetch-Site nor Origin. Send Origin, or a csrf_token."
-		case csrf.TokenRequired:
-			return "This profile wants a csrf_token field or X-CSRF-Token header with each unsafe request."
-		}
-		return "Refused by the header " + why.Header + " (" + string(why.Why) + "). Another origin can be allowed with --trusted-origin."
-	}
-	return ""
+	return why.Message() + " Pages of another origin can be allowed with the setting trusted-origin."
 }
 
 func setRetryAfter(h http.Header, d time.Duration) {

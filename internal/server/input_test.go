@@ -340,6 +340,7 @@ func operations(do func(id, method, target string)) {
 var public = []string{"login", "redeem", "logout", "token", "revokeToken", "introspect", "metadata", "resourceMetadata", "jwks", "livez", "readyz", "openapi"}
 
 // req: COOKIE-11
+// attack: B5, B6
 func TestFloodedAndAmbiguousRequestsAreAnsweredPlainly(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.TrustedProxies = []string{"127.0.0.1"} })
 	b, other := x.signedIn("root", "cookie"), x.signedIn("bob", "cookie")

@@ -35,11 +35,13 @@ func Listen(address string) (net.Listener, error) {
 }
 
 // limits of a connection: a client that is slow or sends much costs bounded
-// time and memory.
+// time and memory. All cookies that a browser keeps for one domain, 180 of 4 KiB,
+// fit into the header: net/http would answer a longer one without any handler,
+// and the page that leads out of that is ours.
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 1 << 20,
 		ErrorLog: log.New(logWriter{s.log}, "", 0),
 	}
 }

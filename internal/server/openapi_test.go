@@ -178,6 +178,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	do("metadata", "GET", "/.well-known/oauth-authorization-server", nil)
 	do("resourceMetadata", "GET", "/.well-known/oauth-protected-resource", nil)
 	do("jwks", "GET", "/.well-known/jwks.json", nil)
+	lists := newListSite(t) // without the setting there is none
+	lists.status(lists.reference(lists.signedIn("ada", "token").access))
+	called["statusList"] = true
 	do("livez", "GET", "/livez", nil)
 	do("readyz", "GET", "/readyz", nil)
 	do("metrics", "GET", "/metrics", nil)

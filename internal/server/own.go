@@ -23,6 +23,9 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) {
 		}
 		out.CSRFToken = token
 	}
+	// What is left of the session is counted from here: by the clock that the
+	// limits were made with.
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	writeJSON(w, http.StatusOK, out)
 }
 

@@ -40,7 +40,7 @@ func (s *Server) publicEndpoints() []endpoint {
 		{"POST /v1/logout", s.logout, ownLogin},
 		{"POST /v1/elevate", s.elevate, signedIn},
 		{"POST /v1/session/token", s.drawToken, signedIn},
-		{"POST /v1/session/handoff", s.handoff, signedIn},
+		{"POST /v1/session/handoff", s.handoff, recent},
 		{"POST /v1/session/redeem", s.redeem, open},
 		{"POST /v1/password", s.changePassword, signedIn},
 		{"GET /v1/session/data", s.getData, signedIn},
@@ -52,6 +52,8 @@ func (s *Server) publicEndpoints() []endpoint {
 		{"GET /.well-known/oauth-authorization-server", s.oauthMetadata, ownLogin},
 		{"GET /.well-known/jwks.json", s.jwks, ownLogin},
 		{"GET " + resourcePath, s.resourceMetadata, ownLogin},
+		{"GET " + statusListPath + "{list}", s.statusList, ownLogin},
+		{"GET " + passwordPath, s.passwordAddress, ownLogin},
 
 		{"GET /verify", s.verify, ownLogin},
 		{"GET /livez", s.livez, ownLogin},
@@ -188,6 +190,9 @@ func (s *Server) guard(who access, next http.HandlerFunc) http.HandlerFunc {
 
 // apiPath reports whether an address answers programs, in JSON.
 func apiPath(path string) bool {
+	if path == passwordPath {
+		return false // it is for people, wherever it stands
+	}
 	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/") ||
-		strings.HasPrefix(path, "/local/") || path == "/verify" || path == "/livez" || path == "/readyz" || path == "/openapi.yaml" || path == "/metrics"
+		strings.HasPrefix(path, "/local/") || strings.HasPrefix(path, statusListPath) || path == "/verify" || path == "/livez" || path == "/readyz" || path == "/openapi.yaml" || path == "/metrics"
 }

@@ -57,6 +57,7 @@ type Server struct {
 	limits    *rateLimits
 	feed      *publish.Feed
 	followers *followers
+	lists     *statusLists // nil without --status-list
 	waits     waits
 	handler   http.Handler
 	admin     http.Handler
@@ -175,10 +176,13 @@ func (s *Server) openManager(ctx context.Context) error {
 	if err := s.openFeed(); err != nil {
 		return err
 	}
-	s.m, err = lanyard.New(s.store, lanyard.Config{
+	if err := s.openStatusLists(secrets.secrets); err != nil {
+		return err
+	}
+	s.m, err = lanyard.New(s.store, s.withLists(lanyard.Config{
 		Issuer: s.cfg.issuer, Audiences: s.cfg.Audience, Policy: s.cfg.policy,
 		Keys: secrets.keys, TokenKeys: s.keys,
-		Cookie:         lanyard.CookieConfig{Name: s.cfg.CookieName, Persistent: s.cfg.PersistentCookies},
+		Cookie:         lanyard.CookieConfig{Name: s.cfg.CookieName, Persistent: s.cfg.PersistentCookies, MaxAge: s.cfg.Remember},
 		TrustedOrigins: s.cfg.TrustedOrigin, TrustedProxies: s.cfg.proxies,
 		// Logins are authenticated by nothing yet and check where they come from
 		// themselves, also when a session is still in the browser.
@@ -188,9 +192,9 @@ func (s *Server) openManager(ctx context.Context) error {
 		Passive: passive, Subject: s.subject, Client: s.clientLimits, ResourceMetadata: s.cfg.issuer + resourcePath,
 		Audit:  audit.Multi(audit.BestEffort(s.trail, s.sinkFailed), audit.Slog(s.log)),
 		Logger: s.log, Metrics: s.metrics, Now: s.now, ShortenAddresses: s.cfg.ShortenAddresses,
-		RevocationBound: s.cfg.RevocationBound, Feed: s.feed,
+		RevocationBound: s.cfg.RevocationBound, Feed: s.feed, WriteError: s.refused,
 		DPoP: lanyard.DPoPConfig{Nonces: s.cfg.DPoPNonce, Audiences: s.cfg.DPoPAudience},
-	})
+	}))
 	if err != nil {
 		return managerSetting(err)
 	}
@@ -274,9 +278,13 @@ func (s *Server) rotateDue() {
 	}
 }
 
-// passive marks what clients ask without a person behind it.
+// passive marks what clients ask without a person behind it: reading, and the
+// tokens that a page draws for its own calls.
 func passive(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.URL.RawQuery != "" && r.URL.Query().Get("passive") == "1"
+	if r.URL.RawQuery == "" || r.Method != http.MethodGet && !(r.Method == http.MethodPost && r.URL.Path == "/v1/session/token") {
+		return false
+	}
+	return r.URL.Query().Get("passive") == "1"
 }
 
 // Handler serves everybody: the HTTP interface and the pages. With an
@@ -310,6 +318,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() { s.housekeeping(ctx) })
+	if s.lists != nil {
+		wg.Go(func() { s.lists.run(ctx) })
+	}
 	wg.Wait()
 	return ctx.Err()
 }

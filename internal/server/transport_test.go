@@ -59,6 +59,7 @@ func TestTLSIsServedFromVersion12On(t *testing.T) {
 }
 
 // req: HTTP-11
+// attack: A4
 func TestHTTPSAnswersPinHTTPSExceptOnLoopback(t *testing.T) {
 	for issuer, want := range map[string]bool{
 		"https://app.example":           true,
@@ -93,6 +94,7 @@ func TestHTTPSAnswersPinHTTPSExceptOnLoopback(t *testing.T) {
 }
 
 // req: HTTP-16, COOKIE-19
+// attack: A4
 func TestPlainHTTPFromElsewhereIsRefusedNotRedirected(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.TrustedProxies = []string{"10.0.0.1"}; c.Issuer = "https://app.example" })
 	before := x.state()
@@ -114,6 +116,7 @@ func TestPlainHTTPFromElsewhereIsRefusedNotRedirected(t *testing.T) {
 }
 
 // req: CSRF-10
+// attack: C11
 func TestCORSNamesAllowedOriginsExactly(t *testing.T) {
 	x := newSite(t, func(c *Config) { c.CORSOrigin = []string{"https://spa.example", "https://spa.example:8443"} })
 	b := x.signedIn("ada", "token")

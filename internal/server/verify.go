@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -109,11 +108,7 @@ func (s *Server) refuseVerify(w http.ResponseWriter, r *http.Request) {
 	}
 	to := s.m.Issuer() + "/login"
 	if s.fromProxy(r) {
-		if uri := first(r.Header, "X-Forwarded-Uri", "X-Original-Uri"); uri != "" {
-			if back := returnPath(uri, ""); back != "" {
-				to += "?return_to=" + url.QueryEscape(back)
-			}
-		}
+		to = s.m.Issuer() + loginPath(first(r.Header, "X-Forwarded-Uri", "X-Original-Uri"))
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Location", to)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -100,21 +99,6 @@ func queryLimit(r *http.Request) (int, error) {
 		return 0, bad("The parameter limit must be a number from 1 to 1000.")
 	}
 	return n, nil
-}
-
-// returnPath keeps a return address only if it is a path on this server: no
-// other host, no scheme, no trick with slashes, backslashes or control
-// characters.
-func returnPath(text, fallback string) string {
-	if len(text) < 1 || len(text) > 2000 || text[0] != '/' || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "/\\") {
-		return fallback
-	}
-	for i := range len(text) {
-		if c := text[i]; c < 0x21 || c == '\\' || c >= 0x7f {
-			return fallback
-		}
-	}
-	return cmp.Or(text, fallback)
 }
 
 func cutField(text, field string) (string, bool) {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/lanyard-go/lanyard/client/browser"
 )
 
 // AssetPath is the prefix under which [Pages.Assets] is to be mounted.
@@ -16,7 +18,7 @@ const AssetPath = "/assets/"
 //go:embed assets
 var assetFiles embed.FS
 
-// assetSet is the embedded files with one digest over all of them: style sheets and modules name their
+// assetSet is the embedded files, and the module that other pages use as well, with one digest over all of them: style sheets and modules name their
 // neighbours relatively, so a change to any file has to change the address of each.
 type assetSet struct {
 	digest string
@@ -44,6 +46,12 @@ func loadAssets() (*assetSet, error) {
 	}
 	set := &assetSet{files: make(map[string][]byte)}
 	sum := sha256.New()
+	add := func(name string, body []byte) {
+		set.files[name] = body
+		one := sha256.Sum256(body)
+		sum.Write([]byte(name + "\x00"))
+		sum.Write(one[:])
+	}
 	for _, e := range entries { // sorted by name
 		if contentType(e.Name()) == "" {
 			continue
@@ -52,11 +60,9 @@ func loadAssets() (*assetSet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading asset: %w", err)
 		}
-		set.files[e.Name()] = body
-		one := sha256.Sum256(body)
-		sum.Write([]byte(e.Name() + "\x00"))
-		sum.Write(one[:])
+		add(e.Name(), body)
 	}
+	add("lanyard.js", []byte(browser.Module()))
 	set.digest = hex.EncodeToString(sum.Sum(nil))[:16]
 	return set, nil
 }

@@ -10,7 +10,7 @@ import (
 
 func TestAssetsAreServedForAYearUnderTheirHash(t *testing.T) {
 	p := newPages(t)
-	for name, kind := range map[string]string{"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "reset.js": "text/javascript; charset=utf-8", "mark.svg": "image/svg+xml; charset=utf-8", "strap.svg": "image/svg+xml; charset=utf-8"} {
+	for name, kind := range map[string]string{"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "reset.js": "text/javascript; charset=utf-8", "session.js": "text/javascript; charset=utf-8", "lanyard.js": "text/javascript; charset=utf-8", "mark.svg": "image/svg+xml; charset=utf-8", "strap.svg": "image/svg+xml; charset=utf-8"} {
 		t.Run(name, func(t *testing.T) {
 			at := p.AssetURL(name)
 			if !regexp.MustCompile(`^/assets/[0-9a-f]{16}/` + regexp.QuoteMeta(name) + `$`).MatchString(at) {

@@ -6,7 +6,7 @@
 //
 // The pages work without script. Every form is a plain POST (or a GET for the searches) whose target and fields are part of this package's contract:
 //
-//	POST /login                          username, password, return_to
+//	POST /login                          username, password, return_to, remember=1 (only when the view offers it)
 //	POST /logout                         -
 //	POST /account/sessions/{sid}/end     -
 //	POST /account/sessions/end-others    -

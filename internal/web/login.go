@@ -14,6 +14,11 @@ type LoginView struct {
 	// Failed says that name and password did not fit. The page does not say which, because the caller does not know either.
 	Failed bool
 
+	// Remember is how long the browser keeps the cookie if the person asks for that; zero offers nothing. Remembered says
+	// that they did before.
+	Remember   time.Duration
+	Remembered bool
+
 	// RetryAfter is how long the next attempt has to wait; zero means it need not. The form stays usable, since the wait may
 	// concern one network and not the person.
 	RetryAfter time.Duration

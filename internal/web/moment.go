@@ -89,3 +89,6 @@ func fine(d time.Duration) string {
 		return strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s"
 	}
 }
+
+// seconds is a duration for a script, in whole seconds.
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

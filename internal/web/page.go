@@ -14,6 +14,11 @@ type Page struct {
 	// Now is the instant relative times ("4 minutes ago") are counted from. With the zero value times are shown as dates.
 	Now time.Time
 
+	// Address is where a GET shows this page, for pages in answer to a form: with it reloading, and coming back by the
+	// back button, does not send the form again. Empty for a page that is at its own address. Anything but a path on this
+	// server is left out.
+	Address string
+
 	// Viewer is who is signed in, nil for nobody. It decides whether the header has names, sections and a sign-out button.
 	Viewer *Viewer
 
@@ -25,7 +30,12 @@ type Page struct {
 type Viewer struct {
 	Name  string
 	Admin bool // has a console to go to
+
+	// Warn is how long before the end of the session the page says so, where script runs. Zero never does.
+	Warn time.Duration
 }
+
+func (v *Viewer) watched() bool { return v != nil && v.Warn > 0 }
 
 // Notice is one sentence above the content of a page.
 type Notice struct {

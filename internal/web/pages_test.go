@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -220,6 +221,31 @@ func TestPasswordFieldsAreMaskedAndHelpPasswordManagers(t *testing.T) {
 	script := string(newPages(t).assets.files["app.js"])
 	if !strings.Contains(script, "data-reveal") || strings.Contains(script, "paste") {
 		t.Error("the module does not reveal, or it meddles with paste")
+	}
+}
+
+func TestOnlyPagesOfASessionWatchItsEnd(t *testing.T) {
+	p := newPages(t)
+	each(t, func(t *testing.T, s state, page []element) {
+		bars := find(page, "div", "id", "session", "role", "status", "data-warn", "300", "data-subject", "ada")
+		scripts := find(page, "script", "src", p.AssetURL("session.js"))
+		switch {
+		case s.signed && (len(bars) != 1 || len(scripts) != 1):
+			t.Errorf("%d places for the notice and %d scripts, want one of each", len(bars), len(scripts))
+		case !s.signed && (len(bars) != 0 || len(scripts) != 0 && !strings.HasPrefix(s.name, "signedout")):
+			t.Errorf("nobody is signed in, but there are %d places for the notice and %d scripts", len(bars), len(scripts))
+		}
+	})
+}
+
+func TestTheAddressOfAFormsAnswerStaysHere(t *testing.T) {
+	for address, want := range map[string]string{"/account": "/account", "": "", "//evil.example": "", "https://evil.example/": "", "javascript:alert(1)": ""} {
+		v := LoginView{Page: guest()}
+		v.Address = address
+		page := draw(t, newPages(t), state{render: func(p *Pages, w io.Writer) error { return p.Login(w, v) }})
+		if got := find(page, "html")[0].attrs["data-address"]; got != want {
+			t.Errorf("the address %q became %q", address, got)
+		}
 	}
 }
 

@@ -43,13 +43,13 @@ func guest() Page { return Page{CSRFToken: "token-of-the-form", Now: at} }
 
 func person() Page {
 	p := guest()
-	p.Viewer = &Viewer{Name: "ada"}
+	p.Viewer = &Viewer{Name: "ada", Warn: 5 * time.Minute}
 	return p
 }
 
 func admin() Page {
 	p := guest()
-	p.Viewer = &Viewer{Name: "ada", Admin: true}
+	p.Viewer = &Viewer{Name: "ada", Admin: true, Warn: 5 * time.Minute}
 	return p
 }
 
@@ -82,6 +82,7 @@ func guestStates() []state {
 		login("login", LoginView{Page: guest(), ReturnTo: "/account"}),
 		login("login-failed", LoginView{Page: guest(), Username: "ada", ReturnTo: "/account", Failed: true}),
 		login("login-throttled", LoginView{Page: guest(), Username: "ada", RetryAfter: 45 * time.Second}),
+		login("login-remember", LoginView{Page: guest(), ReturnTo: "/account", Remember: 7 * 24 * time.Hour, Remembered: true}),
 		login("login-notice", LoginView{Page: with(guest(), "Sign in to go on.", false)}),
 		reset("reset", ResetView{Page: guest(), MinPassword: 15}),
 		reset("reset-refused", ResetView{Page: guest(), Code: "Zx81-code", Problem: "This password is on the list of the most common ones.", CodeProblem: "This code has expired. Ask for a new link.", MinPassword: 15}),

@@ -8,8 +8,7 @@
 // addition and nothing more: whoever has to know at once follows the feed or asks
 // the issuer.
 //
-// An issuer starts with [New], [List.Set] and [Token.Sign], and puts a
-// [Reference] into the tokens that the list is about. A reader starts with
-// [ParseReference] and [Verify]; fetching is left to it. Which index a token gets
-// is the issuer's to decide: at random, and never the same for two.
+// An issuer draws indices from a [Deck], puts a [Reference] into the tokens that
+// the list is about, and starts with [New], [List.Set] and [Token.Sign]. A reader
+// starts with [ParseReference] and [Verify]; fetching is left to it.
 package statuslist

@@ -85,7 +85,8 @@ func (t *Token) check() error {
 
 // Signer signs claims as a JWT of a type. *[token.Key] is one, for claims of at
 // most 64 KiB: any list of 2^18 tokens of one bit, and larger ones of which few
-// are invalid. A key signs status lists or something else, never both.
+// are invalid. It can be the key of the tokens that the list is about, where
+// whoever takes those looks for it: the types tell a list from a token.
 type Signer interface {
 	Sign(typ string, claims []byte) (string, error)
 }

@@ -107,6 +107,7 @@ func (b *bed) fullCookie() *lanyard.Record {
 	r.Audience, r.Scope = []string{"https://api.example", "https://img.example"}, "read write"
 	r.Origin = sid("alice", base, 1<<40)
 	r.Data = []byte{0, 1, 2, 0xff}
+	r.Status = lanyard.StatusIndex{List: [16]byte{9, 15: 8}, Index: 1 << 17}
 	return r
 }
 

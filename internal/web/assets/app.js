@@ -1,5 +1,5 @@
 // What script adds to the pages: show a masked password, a busy state while a form is on its way, copy a
-// link, and no page from memory after the back button. Without it each page works the same, a little plainer.
+// link, no form sent again by a reload, and no page from memory after the back button. Without it each page works the same, a little plainer.
 
 for (const button of document.querySelectorAll("button[data-reveal]")) {
   const input = document.getElementById(button.dataset.reveal);
@@ -52,6 +52,11 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
   button.hidden = false;
 }
+
+// A page in answer to a form would send the form again when it is reloaded or come back to. It takes the address
+// under which a GET shows it.
+const address = document.documentElement.dataset.address;
+if (address) history.replaceState(null, "", address);
 
 // The back button may bring back a page of a session that is over, from memory and without asking the server.
 window.addEventListener("pageshow", (event) => {
