@@ -335,3 +335,21 @@ func TestProgramGetsNoDataOfABrowser(t *testing.T) {
 		t.Errorf("Set-Cookie %q, store calls %v", setCookies(a), w.store.made())
 	}
 }
+
+// SameSite keeps the visitor's cookie out of another site's form: the answer must
+// not put a new visitor in its place.
+//
+// attack: B10, C1
+func TestAnotherSitesFormStartsNoVisitorsData(t *testing.T) {
+	w := newWorld(t)
+	r := post("/cart")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	a, err := w.add(r, "planted")
+	wantCause(t, err, lanyard.CauseForgery)
+	if set := a.Header().Values("Set-Cookie"); len(set) > 0 {
+		t.Errorf("the answer sets %q", set)
+	}
+	if _, err := w.add(post("/cart"), "hat"); err != nil {
+		t.Errorf("the site's own form: %v", err)
+	}
+}

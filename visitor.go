@@ -201,8 +201,15 @@ func (m *Manager) anonymous(ctx context.Context, w http.ResponseWriter, r *http.
 		Device: m.device(Login{Request: r}),
 	}
 	rec.IdleExpiresAt = m.policy.idleDeadline(ChannelCookie, now, rec.ExpiresAt)
-	if !m.Transport(r).Secure {
+	t := m.Transport(r)
+	if !t.Secure {
 		return nil, nil, &Refused{Cause: CauseInsecure}
+	}
+	// SameSite keeps the cookies out of another site's form, and yet the browser
+	// would take this answer's in their place: what the visitor had would be lost,
+	// and what that site chose would cross the login.
+	if err := m.loginCheck.Decide(r, csrf.Facts{Scheme: t.Scheme, Host: t.Host}); err != nil {
+		return nil, nil, m.loginRefused(r, From(ctx), &Refused{Cause: CauseForgery, Err: err})
 	}
 	var err error
 	if rec.SID, err = newSID(m.cfg.Rand, now, ""); err != nil {

@@ -64,6 +64,7 @@ machine() {
 	need strace strace || ok=1
 	need redis-server redis-server || ok=1
 	need node nodejs || ok=1
+	need npm npm || ok=1
 	valkey || ok=1
 	postgres || ok=1
 	return $ok
@@ -140,6 +141,8 @@ step "no reflection by name" reflection
 step "go test -race" go test -race -timeout 25m ./...
 # The searches of one goroutine that take too long under the race detector.
 step "model of strict revocation" go test -timeout 10m ./internal/revmodel
+# Thousands of requests by pages of other sites, of which the race detector gets a part.
+step "forgery matrix" go test -timeout 20m -run Matrix ./internal/browsertest
 step "nested modules" nested
 step "fuzzing" fuzz
 

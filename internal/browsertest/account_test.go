@@ -36,6 +36,7 @@ func TestAnotherDeviceEndsThisOne(t *testing.T) {
 	s.addUser("ada", password, false)
 	p := s.signInProgram("ada", "phone")
 	b := s.newTab()
+	b.withoutScript() // which would put the page away before the click
 	b.signIn("ada", password)
 	handle := b.handle()
 	for _, v := range s.live("ada") {

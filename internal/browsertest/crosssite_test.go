@@ -60,6 +60,7 @@ func evilSite(t *testing.T, target string, attacks []attack) string {
 // it sends them all, SameSite=Strict too.
 //
 // req: CSRF-13
+// attack: C1, C6, C10
 func TestFormsOfOtherSitesChangeNothing(t *testing.T) {
 	for _, host := range []string{"evil.test", "other.localhost", "localhost"} {
 		t.Run("from "+host, func(t *testing.T) {
@@ -129,6 +130,7 @@ func (s *site) signingKeys() string {
 }
 
 // req: CSRF-13
+// attack: B10, C5
 func TestNobodyIsSignedInByAnotherSite(t *testing.T) {
 	for _, host := range []string{"evil.test", "other.localhost", "localhost"} {
 		t.Run("from "+host, func(t *testing.T) {
@@ -168,6 +170,8 @@ func TestNobodyIsSignedInByAnotherSite(t *testing.T) {
 }
 
 // Scripts of other sites can neither read an answer nor have an effect.
+//
+// attack: C11
 func TestScriptsOfOtherSitesReachNothing(t *testing.T) {
 	s := newSite(t)
 	s.addUser("ada", password, false)

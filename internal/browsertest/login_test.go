@@ -1,6 +1,9 @@
 package browsertest
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,8 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/lanyard-go/lanyard/internal/server"
 )
 
 // req: COOKIE-2, COOKIE-4
@@ -260,56 +265,97 @@ func TestPasswordFieldIsMaskedTakesPasteAndCanBeShown(t *testing.T) {
 	b.at("/account")
 }
 
-func TestKeyboardAlone(t *testing.T) {
+// What a login leaves in the history shows no form with an error and sends
+// nothing again, whichever way one comes back to it.
+func TestTheBackButtonAfterALogin(t *testing.T) {
 	s := newSite(t)
 	s.addUser("ada", password, false)
-	p := s.signInProgram("ada", "build-server")
+	b := s.newTab()
+	b.open("/login?return_to=/account%3Fdone%3Dconfirmed")
+	b.fill("username", "ada")
+	b.fill("password", "not the password at all")
+	b.press("Sign in")
+	b.says("The name or the password is wrong")
+	failed := s.failures()
+	// Loading the answer anew shows the form again.
+	b.follow("loading anew", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[bool](`setTimeout(() => location.reload()), true`)(ctx, t)
+		return err
+	}))
+	b.silentAbout("The name or the password is wrong")
+	b.at("/login?return_to=%2Faccount%3Fdone%3Dconfirmed")
+	b.fill("username", "ada")
+	b.fill("password", "not the password at all")
+	b.press("Sign in")
+	b.fill("password", password)
+	b.press("Sign in")
+	b.at("/account?done=confirmed")
+	b.back()
+	b.until(`location.pathname === "/account"`) // somebody who is signed in needs no login page
+	b.silentAbout("The name or the password is wrong")
+	if got := s.failures(); got != failed+1 {
+		t.Errorf("%d wrong passwords were sent, want %d", got, failed+1)
+	}
+	s.wantLive("ada", 1)
+
+	// The same for a form of the account.
+	b.fill("current", "not the password at all")
+	b.fill("new", password)
+	b.press("Change password")
+	b.says("The current password is not right.")
+	b.at("/account")
+	b.open("/reset")
+	b.back()
+	b.at("/account")
+	b.silentAbout("The current password is not right.")
+}
+
+// failures counts the wrong passwords that the server has seen.
+func (s *site) failures() int {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.data, "audit.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Count(string(text), `"login_failed"`)
+}
+
+// A double click sends the form once with script. Without, the server takes one
+// of the two, and nobody sees an error.
+func TestPressingSignInTwice(t *testing.T) {
+	s := newSite(t)
+	s.addUser("ada", password, false)
 	b := s.newTab()
 	b.open("/login")
-	focus := func() string {
-		return eval[string](b, `(() => { const e = document.activeElement; return e.id || e.textContent.trim().replace(/\s+/g, " ") })()`)
-	}
-	seen := func() {
-		t.Helper()
-		if !eval[bool](b, `(() => { const s = getComputedStyle(document.activeElement);
-			return document.activeElement.matches(":focus-visible") && (s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== "none") })()`) {
-			t.Errorf("the focus on %q cannot be seen", focus())
-		}
-	}
-	tabTo := func(name string) {
-		t.Helper()
-		for range 40 {
-			if focus() == name {
-				seen()
-				return
-			}
-			b.keys("\t")
-		}
-		t.Fatalf("the Tab key never comes to %q", name)
-	}
-	if got := focus(); got != "username" {
-		t.Fatalf("the login page begins at %q, want the name", got)
-	}
-	seen()
-	b.keys("ada")
-	tabTo("password")
-	b.keys(password)
-	b.follow("pressing Enter", chromedp.KeyEvent("\r"))
-	b.at("/account")
+	b.fill("username", "ada")
+	b.fill("password", password)
+	b.follow("clicking twice", chromedp.DoubleClick(labelled("Sign in")))
+	b.until(`location.pathname === "/account"`)
+	s.wantLive("ada", 1)
+}
 
-	b.keys("\t")
-	if got := focus(); got != "Skip to content" {
-		t.Errorf("the first thing on a page is %q, want the way to its content", got)
+// req: COOKIE-12
+func TestRememberingADevice(t *testing.T) {
+	s := newSite(t, func(c *server.Config) { c.Remember = 7 * 24 * time.Hour })
+	s.addUser("ada", password, false)
+	b := s.newTab()
+	b.signIn("ada", password)
+	if c := b.cookies()[cookieName]; !c.Session {
+		t.Error("the cookie outlives the browser though nobody asked for it")
 	}
-	seen()
-	b.keys("\r")
-	b.until(`document.activeElement.id === "main"`)
-	tabTo("End build-server")
-	b.follow("pressing Enter", chromedp.KeyEvent("\r"))
-	b.at("/account?done=ended")
-	p.want(401)
-	tabTo("Sign out")
-	b.follow("pressing Space", chromedp.KeyEvent(" "))
-	b.at("/signed-out")
-	s.wantLive("ada", 0)
+	b.press("Sign out")
+	b.open("/login")
+	b.fill("username", "ada")
+	b.fill("password", password)
+	b.clickBox("remember")
+	b.press("Sign in")
+	b.at("/account")
+	c := b.cookies()[cookieName]
+	if left := time.Until(time.Unix(int64(c.Expires), 0)); c.Session || left < 6*24*time.Hour || left > 7*24*time.Hour+time.Minute {
+		t.Errorf("the cookie of a device that is remembered lasts %v", left)
+	}
+	b.press("Sign out")
+	if b.handle() != "" {
+		t.Error("signing out leaves the cookie")
+	}
 }

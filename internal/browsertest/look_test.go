@@ -34,6 +34,9 @@ func (b *tab) inspect(name string) {
 		if got := eval[int64](b, `document.documentElement.scrollWidth`); got > l.width {
 			b.t.Errorf("%s, %s: the page is %d wide, the window %d; too far right: %s", name, l.name, got, l.width, eval[string](b, sticksOut))
 		}
+		if got := eval[string](b, `[...document.querySelectorAll("[role=status]:empty")].filter(e => e.offsetHeight > 0).map(e => e.outerHTML).join()`); got != "" {
+			b.t.Errorf("%s, %s: an empty notice takes room: %s", name, l.name, got)
+		}
 		if dark := eval[bool](b, isDark); dark != (l.scheme == "dark") {
 			b.t.Errorf("%s, %s: the page is dark: %v", name, l.name, dark)
 		}

@@ -37,8 +37,13 @@ type tab struct {
 // the console, above all about its content security policy, fails the test.
 func (s *site) newTab() *tab {
 	s.t.Helper()
+	return s.openTab(chromium.ctx, chromedp.WithNewBrowserContext())
+}
+
+func (s *site) openTab(parent context.Context, options ...chromedp.ContextOption) *tab {
+	s.t.Helper()
 	b := &tab{t: s.t, site: s}
-	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
+	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.listen))...)
 	b.ctx = ctx
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
@@ -340,12 +345,12 @@ func (b *tab) back() {
 	if history.CurrentIndex == 0 {
 		b.t.Fatal("there is no page to go back to")
 	}
-	eval[bool](b, `window.here = true`)
+	eval[bool](b, `window.leaving = true`)
 	to := history.Entries[history.CurrentIndex-1]
 	if _, err := chromedp.Call(b.ctx, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: to.ID}); err != nil {
 		b.t.Fatal(err)
 	}
-	b.until(`window.here === undefined && document.readyState === "complete"`)
+	b.until(`window.leaving === undefined && document.readyState === "complete"`)
 }
 
 // navigationEntries are the addresses in the tab's history.
