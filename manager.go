@@ -218,7 +218,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	if policy.Binding == BindingRequire {
-		return nil, errors.New("lanyard: Policy.Binding: require is not available in this version, nothing binds sessions yet; use prefer or off (profile aal3 cannot be used before it is)")
+		return nil, errors.New("lanyard: Policy.Binding: require is not available in this version, nothing binds cookies to their devices yet; use prefer or off (profile aal3 cannot be used before it is)")
 	}
 	scheme, err := checkIssuer(cfg.Issuer)
 	if err != nil {

@@ -279,7 +279,7 @@ func (r *resolved) limits() error {
 		if r.Binding == "" {
 			setting = "profile"
 		}
-		return wrong(setting, "binding = require is not available in this version: nothing binds sessions to a device yet; use a profile other than aal3, with binding off or prefer")
+		return wrong(setting, "binding = require is not available in this version: nothing binds the sessions of cookies to a device yet; use a profile other than aal3, with binding off or prefer")
 	}
 	r.policy = p
 	switch {
