@@ -8,6 +8,7 @@ const MARGIN = 30_000; // a token is replaced so long before it expires, or a fi
 const PATIENCE = 15_000; // for one answer of the server
 const WAIT = 30_000; // for a token, over all tries, and for another tab's turn
 const ASK = 60; // for another tab's answer
+const LATE = 1_000; // for one that is sure to come
 const JUMP = 1_000; // clocks that part by more have slept or been set
 const SAFE = /^(GET|HEAD|OPTIONS)$/;
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
@@ -266,7 +267,7 @@ export class Session extends EventTarget {
       if (this.#held > end) throw new SessionError("unreachable", "no token for now", { retryAfter: Math.ceil(wait / 1000), again: true });
       if (wait > 0) await this.#sleep(wait);
       try {
-        const token = await this.#alone("", () => this.#drawNow(resource));
+        const token = await this.#alone("", (waited) => this.#drawNow(resource, waited));
         if (token) return token;
       } catch (e) {
         if (e.code === "csrf_token" && !renewed) {
@@ -278,12 +279,13 @@ export class Session extends EventTarget {
   }
 
   // Runs while no other tab does: the token, or nothing if there is a reason to wait again.
-  async #drawNow(resource) {
-    if (this.#peers && !this.#fresh(resource)) {
-      // The tab before us may have told us already; its message may be on the way.
+  async #drawNow(resource, waited) {
+    if (this.#peers && !this.#fresh(resource) && this.#held <= this.#now()) {
+      // The tab before us may have told us already; its message may be on the way. If there was one for sure,
+      // it is worth more patience: on a busy machine messages are late.
       const heard = new Promise((resolve) => this.addEventListener("refreshed", resolve, { once: true }));
       this.#post({ ask: resource });
-      await Promise.race([heard, this.#sleep(ASK)]);
+      await Promise.race([heard, this.#sleep(waited ? LATE : ASK)]);
     }
     const token = this.#fresh(resource);
     if (token || this.#held > this.#now()) return token;
@@ -309,21 +311,26 @@ export class Session extends EventTarget {
     return value;
   }
 
-  // Runs job while no other tab runs one. A tab that hangs does not stop the others for ever.
+  // Runs job while no other tab runs one, and tells it whether it had to wait. A tab that hangs does not stop
+  // the others for ever.
   async #alone(suffix, job) {
     const { navigator, setTimeout, clearTimeout } = this.#env;
-    if (!navigator?.locks) {
+    const locks = navigator?.locks;
+    if (!locks) {
       const before = this.#turn;
       return (this.#turn = before.catch(ignore).then(() => this.#sleep(this.#env.Math.random() * 200)).then(job));
     }
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), WAIT);
     let mine = false;
+    const name = this.#name + suffix;
+    const run = (waited) => { mine = true; return job(waited); };
     try {
-      return await navigator.locks.request(this.#name + suffix, { signal: stop.signal }, () => (mine = true) && job());
+      const result = await locks.request(name, { ifAvailable: true }, (lock) => lock && run(false));
+      return mine ? result : await locks.request(name, { signal: stop.signal }, () => run(true));
     } catch (e) {
       if (mine) throw e;
-      return job();
+      return job(true);
     } finally {
       clearTimeout(timer);
     }

@@ -159,3 +159,15 @@ test("tabs in the background do not all look at once when the end comes near", a
   assert.ok(w.server.looks - before <= 6, `${w.server.looks - before} looks`);
   assert.deepEqual([...new Set(tabs.map((t) => t.of("expiring").length))], [1]);
 });
+
+test("a hidden tab asks before it raises the alarm: the session may have been renewed where it cannot hear", async () => {
+  const w = new World();
+  w.server.idle = 10 * minute;
+  const tab = w.tab({}, { hidden: true });
+  await w.run(5 * minute);
+  w.server.last = w.time; // by a page without the module
+  await w.run(4 * minute);
+  assert.equal(tab.of("expiring").length, 0);
+  await w.run(5 * minute);
+  assert.equal(tab.of("expiring").length, 1);
+});

@@ -20,6 +20,7 @@ export class World {
     this.server = new Server(this, strict);
     this.offline = false;
     this.latency = 20; // ms each way
+    this.talk = 2; // ms that a message from tab to tab takes
   }
 
   random() {
@@ -126,7 +127,7 @@ class Tab {
       }
       postMessage(data) {
         const copy = structuredClone(data);
-        world.at(2, () => {
+        world.at(world.talk, () => {
           for (const other of world.channels) {
             if (other === this || other.name !== this.name || other.tab.closed) continue;
             if (other.tab.frozen) other.tab.missed.push(() => other.onmessage?.({ data: copy }));
@@ -185,8 +186,12 @@ class Tab {
     }
   }
 
-  #lock = (name, { signal }, job) => new Promise((resolve, reject) => {
+  #lock = (name, { signal, ifAvailable }, job) => new Promise((resolve, reject) => {
     const queue = this.world.held.get(name) ?? [];
+    if (ifAvailable && queue.length) {
+      this.world.at(1, () => resolve(job(null)));
+      return;
+    }
     this.world.held.set(name, queue);
     const place = { tab: this };
     const leave = () => {
@@ -199,7 +204,7 @@ class Tab {
       if (this.closed) return;
       place.granted = true;
       try {
-        resolve(await job());
+        resolve(await job({ name }));
       } catch (e) {
         reject(e);
       } finally {
