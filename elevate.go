@@ -35,9 +35,49 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 	case e.Class != "" && !words1([]string{e.Class}):
 		return nil, errors.New("lanyard: Elevation.Class: want one word of letters, digits and the signs - _ . : only")
 	}
-	t, err := m.terms(ctx, s.rec)
+	g, rec, err := m.rekey(ctx, s, "elevated", func(rec *Record, now Time) {
+		rec.AuthTime, rec.LastActive = now, now
+		rec.ExpiresAt = now.Add(m.policy.AbsoluteTimeout)
+		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
+		rec.Methods, rec.Class = slices.Clone(e.Methods), e.Class
+	})
 	if err != nil {
 		return nil, err
+	}
+	m.event(ctx, audit.SessionElevated, rec, func(ev *audit.Event) { ev.Methods = e.Methods })
+	m.event(ctx, audit.SessionRotated, rec, func(ev *audit.Event) { ev.Reason = "elevated" })
+	return g, nil
+}
+
+// Rotate replaces every credential of a session whose rights change without a new
+// authentication: at a switch of role, or where somebody begins or ceases to act
+// for another. The generation rises, so that every credential and access token
+// from before is dead; who authenticated, when and how, and the absolute limit, stay.
+// Hand the grant to the client as at login.
+func (m *Manager) Rotate(ctx context.Context, s *Session) (*Grant, error) {
+	if !s.SignedIn() {
+		return nil, refuse(CauseNotSignedIn, s.SID())
+	}
+	if !s.counts() {
+		return nil, refuse(CauseChannel, s.SID())
+	}
+	g, rec, err := m.rekey(ctx, s, "rights_changed", func(rec *Record, now Time) {
+		rec.LastActive = now
+		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.event(ctx, audit.SessionRotated, rec, func(ev *audit.Event) { ev.Reason = "rights_changed" })
+	return g, nil
+}
+
+// rekey raises the generation of a session and gives it new credentials. All those
+// from before are dead when it returns, at each node and for all that follow.
+func (m *Manager) rekey(ctx context.Context, s *Session, reason Reason, change func(*Record, Time)) (*Grant, *Record, error) {
+	t, err := m.terms(ctx, s.rec)
+	if err != nil {
+		return nil, nil, err
 	}
 	generation := s.rec.Generation
 	var g *Grant
@@ -47,14 +87,11 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 			return false, nil, err
 		}
 		if rec.Generation != generation {
-			// Another step-up won. Its answer holds the only credentials.
+			// Another one won. Its answer holds the only credentials.
 			return false, nil, refuse(CauseOldGeneration, rec.SID)
 		}
 		rec.Generation++
-		rec.AuthTime, rec.LastActive = now, now
-		rec.ExpiresAt = now.Add(m.policy.AbsoluteTimeout)
-		rec.IdleExpiresAt = m.policy.idleDeadline(rec.Channel, now, rec.ExpiresAt)
-		rec.Methods, rec.Class = slices.Clone(e.Methods), e.Class
+		change(rec, now)
 		cred, err := m.arm(rec)
 		if err != nil {
 			return false, nil, err
@@ -66,16 +103,14 @@ func (m *Manager) Elevate(ctx context.Context, s *Session, e Elevation) (*Grant,
 		}
 		return true, []Entry{{
 			Kind: EntryGeneration, SID: rec.SID, Subject: rec.Subject, Generation: rec.Generation,
-			Reason: "elevated", At: now, Until: m.entriesUntil(now),
+			Reason: reason, At: now, Until: m.entriesUntil(now),
 		}}, nil
 	})
 	if err != nil {
-		return nil, m.changeError("stepping up a session", s.rec.SID, err)
+		return nil, nil, m.changeError("giving a session new credentials", s.rec.SID, err)
 	}
 	m.tellNodes(ctx)
-	m.event(ctx, audit.SessionElevated, rec, func(ev *audit.Event) { ev.Methods = e.Methods })
-	m.event(ctx, audit.SessionRotated, rec, func(ev *audit.Event) { ev.Reason = "elevated" })
-	return g, nil
+	return g, rec, nil
 }
 
 // usable returns why a record cannot be used at now, or nil.

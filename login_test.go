@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyard-go/lanyard"
 )
@@ -124,6 +125,57 @@ func TestStepUpReplacesEveryCredential(t *testing.T) {
 	if n := w.entries(lanyard.EntryGeneration); n != 2 {
 		t.Errorf("%d entries in the feed, want one for each step-up", n)
 	}
+}
+
+// A switch of role is no authentication, and replaces every credential all the
+// same.
+//
+// req: FIX-4
+func TestChangeOfRightsReplacesEveryCredential(t *testing.T) {
+	w := newWorld(t)
+	cookie, tokens := w.startCookie(), w.startToken()
+	drawn, err := w.AccessToken(t.Context(), cookie.Session, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.record(cookie.Session.SID())
+	w.clock.advance(time.Hour)
+	w.events.take()
+	newCookie, err := w.Rotate(t.Context(), cookie.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newTokens, err := w.Rotate(t.Context(), tokens.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, w.events.take(), "session_rotated:rights_changed", "session_rotated:rights_changed")
+	if newCookie.Handle.Reveal() == cookie.Handle.Reveal() || w.cookieWorks(cookie) || w.bearerWorks(drawn) || w.bearerWorks(tokens) {
+		t.Error("an old credential works")
+	}
+	_, err = w.renew(tokens.Refresh.Reveal())
+	wantCause(t, err, lanyard.CauseOldGeneration)
+	if !w.cookieWorks(newCookie) || !w.bearerWorks(newTokens) {
+		t.Error("a new credential does not")
+	}
+	w.mustRenew(newTokens.Refresh.Reveal())
+	after := w.record(cookie.Session.SID())
+	if after.AuthTime != before.AuthTime || after.ExpiresAt != before.ExpiresAt || !slices.Equal(after.Methods, before.Methods) || after.Class != before.Class {
+		t.Error("a change of rights passes for an authentication")
+	}
+	if n := w.entries(lanyard.EntryGeneration); n != 2 {
+		t.Errorf("%d entries in the feed, want one for each change", n)
+	}
+	_, err = w.Rotate(t.Context(), cookie.Session)
+	wantCause(t, err, lanyard.CauseOldGeneration)
+	_, err = w.Rotate(t.Context(), w.send(get("/")).session)
+	wantCause(t, err, lanyard.CauseNotSignedIn)
+	short, err := w.AccessToken(t.Context(), newCookie.Session, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Rotate(t.Context(), w.send(bearer(get("/"), short.Access.Reveal())).session)
+	wantCause(t, err, lanyard.CauseChannel)
 }
 
 // entries counts feed entries of a kind.

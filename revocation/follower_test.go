@@ -56,6 +56,7 @@ func TestColdFollowerTakesASnapshotAndThenFollows(t *testing.T) {
 }
 
 // req: REVOKE-12
+// attack: H4
 func TestBlindWhenTheNodeStopsAnsweringAndNotBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node := newFakeNode("one")

@@ -257,6 +257,7 @@ func TestWhatCannotBeSentIsNotAppended(t *testing.T) {
 	}
 }
 
+// attack: H4
 func TestFollowersHaveABound(t *testing.T) {
 	h, n := newTestHub(t)
 	end(t, h, 1)
