@@ -45,8 +45,8 @@ func plain(s string) bool {
 	}
 	for i := range len(rest) {
 		switch c := rest[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '_', c == '.', c == ':':
-		default:
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '_', c == '.':
+		default: // ports too, which have a form of their own
 			return false
 		}
 	}

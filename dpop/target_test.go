@@ -74,7 +74,7 @@ func TestTargetsAreComparedAfterNormalisation(t *testing.T) {
 
 // FuzzTarget holds the quick way and the slow way together.
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"https://api.example/a/../b%7e", "http://[::1]:80/", "https://h:443/%2e%2e/x?y#z", "https://a//b/./", "x"} {
+	for _, s := range []string{"https://api.example/a/../b%7e", "http://[::1]:80/", "https://h:443/%2e%2e/x?y#z", "https://a//b/./", "x", "http://:", "http://h:x/"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -81,7 +81,10 @@ const wireWay = 3 * time.Millisecond
 
 func newCrowded(t *testing.T) *crowded {
 	stop, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		cancel()
+		time.Sleep(2 * wireWay) // what is under way arrives
+	})
 	hub, err := NewHub(HubConfig{Source: memorySource{feedBound}, Issuer: feedIssuer, Bound: feedBound})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +144,9 @@ func TestAnEndWaitsForNoAcknowledgementThatTellsOfNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("relayed %t", relayed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrowded(t)
-				hub, most := c.hub, 2*wireWay+time.Millisecond
+				// A way there and back, and one more where the end comes while an
+				// acknowledgement is under way: there is one at a time.
+				hub, most := c.hub, 4*wireWay+time.Millisecond
 				if relayed {
 					r, err := NewRelay(RelayConfig{Upstream: c.config(hub, "relay"), Bound: feedBound})
 					if err != nil {
